@@ -1,0 +1,112 @@
+"""From the bytes of a request to the events in it, none of them looked at yet."""
+
+import json
+import zlib
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from footfall.errors import BadRequestError, TooLargeError
+from functions.ingest.cleaning import is_suspect
+
+MAX_BYTES = 4 * 1024 * 1024
+
+_GZIP = b"\x1f\x8b"
+# What gzip looks like after something decoded it as text.
+_MANGLED_GZIP = "\x1f\ufffd".encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The events of one body, and what the body says beside them."""
+
+    events: list[Any]
+    write_key: str | None = None
+    sent_at: Any = None
+    # Something in the body may not be storable; which event it is, cleaning finds out.
+    suspect: bool = False
+
+
+def read(body: bytes) -> Batch:
+    """Decides by the bytes, not by what the headers claim.
+
+    Raises:
+        TooLargeError: over 4 MiB, packed or unpacked.
+        BadRequestError: not JSON, or JSON that holds no events; says what is wrong and where.
+    """
+    if len(body) > MAX_BYTES:
+        raise TooLargeError(f"the body has {len(body):,} bytes; {MAX_BYTES:,} are allowed")
+    if body.startswith(_GZIP):
+        body = _unpack(body)
+    elif body.startswith(_MANGLED_GZIP):
+        raise BadRequestError(
+            "the body was gzip and something on the way decoded it as text: send it without gzip"
+        )
+    document, suspect = _parse(body)
+    return _batch(document, suspect)
+
+
+def _unpack(body: bytes) -> bytes:
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        plain = unpacker.decompress(body, MAX_BYTES + 1)
+    except zlib.error as error:
+        raise BadRequestError(f"the body begins as gzip and isn't: {error}") from None
+    if len(plain) > MAX_BYTES:
+        raise TooLargeError(f"the body unpacks to more than {MAX_BYTES:,} bytes")
+    if not unpacker.eof:
+        raise BadRequestError("the body is gzip that ends too early")
+    return plain
+
+
+def _parse(body: bytes) -> tuple[Any, bool]:
+    """The JSON document, and whether it may hold what can't be stored."""
+    if not body.strip():
+        raise BadRequestError("the body is empty")
+    try:
+        text = body.decode().removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        raise BadRequestError(f"the body isn't UTF-8 (byte {error.start})") from None
+    try:
+        return _STRICT.decode(text), is_suspect(body)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise BadRequestError(f"the body isn't JSON: {error.msg} ({where})") from None
+    except ValueError:
+        # NaN, an infinity, or an integer of over 4,300 digits, which Python refuses to read.
+        return _LENIENT.decode(text), True
+    except RecursionError:
+        raise BadRequestError("the body is nested too deeply") from None
+
+
+def _batch(document: Any, suspect: bool) -> Batch:
+    if isinstance(document, list):
+        return Batch(_some(document), suspect=suspect)
+    if not isinstance(document, dict):
+        raise BadRequestError("the body must be an event, a list of events, or an object with `events`")
+    write_key = document.get("write_key")
+    if write_key is not None and not isinstance(write_key, str):
+        raise BadRequestError("write_key: must be text")
+    if "events" not in document:
+        return Batch([document], write_key, document.get("sent_at"), suspect)
+    if not isinstance(document["events"], list):
+        raise BadRequestError("events: must be a list")
+    return Batch(_some(document["events"]), write_key, document.get("sent_at"), suspect)
+
+
+def _some(events: list[Any]) -> list[Any]:
+    if not events:
+        raise BadRequestError("events: the list is empty")
+    return events
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(constant)
+
+
+def _integer(digits: str) -> int | float | None:
+    # Python refuses long integers as an attack; as a float it is an infinity, which cleaning removes.
+    return int(digits) if len(digits) < 400 else float(digits)
+
+
+_STRICT = json.JSONDecoder(parse_constant=_refuse)
+_LENIENT = json.JSONDecoder(parse_constant=float, parse_int=_integer)

@@ -1,0 +1,58 @@
+"""Who speaks: a page with a browser key, a server with the server key, or a user with a verified token."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from footfall import ids, keys
+from footfall.errors import UnauthorizedError
+from footfall.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Whom to believe. `user` is the verified one, as the token says it."""
+
+    kind: Literal["browser", "server", "user"]
+    user: str | None = None
+
+
+def from_token(event: Mapping[str, Any]) -> Speaker:
+    """The user whom the gateway's authorizer verified.
+
+    Raises:
+        UnauthorizedError: the token is nobody's (the server key), or its subject is no id.
+    """
+    said = event["requestContext"].get("authorizer", {}).get("lambda") or {}
+    sub = said.get("sub") or ""
+    if ids.is_junk(sub):
+        raise UnauthorizedError("this route needs a user's token; a server sends to /v1/events")
+    return Speaker("user", sub)
+
+
+def from_key(event: Mapping[str, Any], body_key: str | None, settings: Settings) -> Speaker:
+    """The holder of a write key: from the query, the body, or the user name of Basic authorization.
+
+    Raises:
+        UnauthorizedError: there is none, or it isn't known.
+    """
+    key = (event.get("queryStringParameters") or {}).get("write_key") or body_key or _basic(event)
+    if not key:
+        raise UnauthorizedError("write_key: is missing (in the query, in the body, or as Basic user name)")
+    if keys.matches(key, settings.server_key_hashes):
+        return Speaker("server")
+    if keys.matches(key, settings.browser_key_hashes):
+        return Speaker("browser")
+    raise UnauthorizedError("write_key: isn't known")
+
+
+def _basic(event: Mapping[str, Any]) -> str | None:
+    scheme, _, value = (event.get("headers") or {}).get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        return base64.b64decode(value, validate=True).decode().partition(":")[0]
+    except (binascii.Error, UnicodeDecodeError):
+        return None

@@ -1,0 +1,104 @@
+"""Takes the events of a request: each is queued, or refused by name while its neighbours are queued."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from footfall import ids
+from footfall.errors import BadRequestError
+from footfall.events import Context, Record, dumps
+from functions.ingest.cleaning import clean
+from functions.ingest.reading import Batch
+from functions.ingest.speaking import Speaker
+from functions.ingest.validating import BROWSER_PAST, InvalidEventError, Reception, parse_time, to_record
+
+MAX_EVENT_BYTES = 256 * 1024
+# Of what was refused so much is kept, to show what was wrong with it.
+MAX_RAW = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Encoded records, those of refused events among them, and what to tell the client."""
+
+    records: list[str]
+    accepted: int
+    rejected: list[dict[str, Any]]
+
+
+def take(batch: Batch, speaker: Speaker, received_at: datetime, earliest: datetime) -> Taken:
+    """Reads every event.
+
+    Args:
+        earliest: what a server may send; a page may go 31 days back.
+
+    Raises:
+        BadRequestError: not one of them is an event, or `sent_at` is no time.
+    """
+    reception = Reception(
+        speaker, received_at, _floor(speaker, received_at, earliest), _sent_at(batch.sent_at)
+    )
+    taken = Taken([], 0, [])
+    for index, event in enumerate(batch.events):
+        try:
+            taken.records.append(_encode(event, reception, batch.suspect))
+        except InvalidEventError as error:
+            taken.rejected.append({"index": index, "error": str(error)})
+            taken.records.append(_rejection(event, str(error), received_at))
+    if len(taken.rejected) == len(batch.events):
+        first = taken.rejected[0]
+        raise BadRequestError(f"events[{first['index']}].{first['error']}", rejected=taken.rejected)
+    return Taken(taken.records, len(batch.events) - len(taken.rejected), taken.rejected)
+
+
+def context_of(event: Mapping[str, Any], received_at: datetime, speaker: Speaker) -> Context:
+    """What the request says of the device that sent it; a server's own device says nothing."""
+    context: Context = {"received_at": received_at.isoformat()}
+    if speaker.kind == "server":
+        return context
+    headers = event.get("headers") or {}
+    context["ip"] = event["requestContext"]["http"]["sourceIp"]
+    context["user_agent"] = headers.get("user-agent", "")[:1000]
+    context["country"] = headers.get("cloudfront-viewer-country", "")[:100]
+    context["city"] = headers.get("cloudfront-viewer-city", "")[:100]
+    return context
+
+
+def _floor(speaker: Speaker, received_at: datetime, earliest: datetime) -> datetime:
+    return earliest if speaker.kind == "server" else max(earliest, received_at - BROWSER_PAST)
+
+
+def _sent_at(value: object) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        return parse_time(value if isinstance(value, str) else repr(value), "sent_at")
+    except InvalidEventError as error:
+        raise BadRequestError(str(error)) from None
+
+
+def _encode(event: Any, reception: Reception, suspect: bool) -> str:
+    cleaned = clean(event) if suspect else event
+    record = to_record(cleaned, reception)
+    if suspect and cleaned != event:
+        record.setdefault("metadata", {})["_cleaned"] = True
+    encoded = _dumps(record)
+    if len(encoded) > MAX_EVENT_BYTES:
+        raise InvalidEventError(f"has {len(encoded):,} bytes; {MAX_EVENT_BYTES:,} are allowed")
+    return encoded
+
+
+def _dumps(record: Record) -> str:
+    try:
+        return dumps(record)
+    except ValueError as error:
+        raise InvalidEventError(f"can't be stored: {error}") from None
+    except RecursionError:
+        raise InvalidEventError("is nested too deeply") from None
+
+
+def _rejection(event: Any, reason: str, received_at: datetime) -> str:
+    raw = dumps(clean(event))[:MAX_RAW]
+    stamp = int(received_at.timestamp() * 1000)
+    return dumps(Record(kind="rejected", id=ids.uuid7(stamp), reason=reason, raw=raw))

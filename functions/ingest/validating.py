@@ -1,0 +1,310 @@
+"""From one event as a client sent it to the record that is queued.
+
+Every error names the field and what was expected. Text too long for its column is cut, and the field's name
+kept in `metadata._truncated`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from footfall import ids
+from footfall.events import Record
+from footfall.ids import Kind
+from functions.ingest.speaking import Speaker
+
+MAX_INTEGER = 2_147_483_647
+# A clock that is off by less is left alone: that is the network's doing, and events must keep their order.
+CLOCK_TOLERANCE = timedelta(minutes=5)
+BROWSER_PAST = timedelta(days=31)
+FUTURE = timedelta(hours=24)
+
+
+class InvalidEventError(ValueError):
+    """One event can't be taken; the message begins with the field's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """What holds for all events of a request."""
+
+    speaker: Speaker
+    received_at: datetime
+    earliest: datetime
+    sent_at: datetime | None = None
+
+    @property
+    def correction(self) -> timedelta:
+        """What to add to the client's times; zero unless its clock is off by more than five minutes."""
+        if self.sent_at is None:
+            return timedelta()
+        off = self.received_at - self.sent_at
+        return off if abs(off) > CLOCK_TOLERANCE else timedelta()
+
+
+def to_record(event: Any, reception: Reception) -> Record:
+    """The record of a valid event.
+
+    Raises:
+        InvalidEventError: says which field is wrong, and why.
+    """
+    if not isinstance(event, dict):
+        raise InvalidEventError(f"must be an object, not {_kind_of(event)}")
+    kind = event.get("type", "activity")
+    build = _BUILDERS.get(kind) if isinstance(kind, str) else None
+    if build is None:
+        raise InvalidEventError(f"type: must be one of {', '.join(_BUILDERS)}, not {_shown(kind)}")
+    reader = _Reader(event, reception)
+    reader.put("kind", kind)
+    reader.common()
+    build(reader)
+    return reader.finish()
+
+
+class _Reader:
+    """Takes fields from an event into a record, checking each."""
+
+    def __init__(self, event: Mapping[str, Any], reception: Reception) -> None:
+        self.event = event
+        self.reception = reception
+        self.record: dict[str, Any] = {}
+        self.names: dict[str, str] = {}
+        self.truncated: list[str] = []
+
+    def finish(self) -> Record:
+        if self.truncated:
+            self.record.setdefault("metadata", {})["_truncated"] = self.truncated
+        if self.names:
+            self.record["names"] = self.names
+        return cast("Record", self.record)
+
+    def put(self, name: str, value: Any) -> None:
+        if value is not None:
+            self.record[name] = value
+
+    def common(self) -> None:
+        """The fields that every event may have, and those who it speaks of."""
+        self.identifier("id", "event")
+        if "id" not in self.record:
+            self.put("id", ids.uuid7(int(self.reception.received_at.timestamp() * 1000)))
+        self.identifier("anonymous_id", "anonymous")
+        self.identifier("session_id", "session")
+        self.user()
+        self.times()
+        self.integer("sequence")
+        self.text("time_zone", 64)
+        self.text("page_path", 255)
+        self.text("referrer", 255)
+        self.metadata()
+
+    def user(self) -> None:
+        """A verified user, or the one that a server names; what a page claims is not believed."""
+        speaker = self.reception.speaker
+        if speaker.kind == "server":
+            self.identifier("user_id", "user")
+        elif speaker.user is not None:
+            self.name("user_id", "user", speaker.user)
+            self.put("verified", True)
+
+    def somebody(self) -> None:
+        if "user_id" not in self.record and "anonymous_id" not in self.record:
+            needs = "user_id or anonymous_id" if self.reception.speaker.kind == "server" else "anonymous_id"
+            raise InvalidEventError(f"{needs}: is required")
+
+    def identifier(self, field: str, kind: Kind, required: bool = False) -> None:
+        value = self.event.get(field)
+        if value is None:
+            if required:
+                raise InvalidEventError(f"{field}: is required")
+            return
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)
+        if not isinstance(value, str):
+            raise InvalidEventError(f"{field}: must be text, not {_kind_of(value)}")
+        if kind in _PERSONAL and ids.is_junk(value):
+            raise InvalidEventError(f"{field}: {_shown(value)} is no id")
+        if kind == "session" and ids.is_junk(value):
+            return
+        if not value or len(value) > ids.MAX_LENGTH:
+            raise InvalidEventError(f"{field}: must have 1 to {ids.MAX_LENGTH} characters, not {len(value)}")
+        self.name(field, kind, value)
+
+    def name(self, field: str, kind: Kind, value: str) -> None:
+        self.record[field] = ids.to_uuid(kind, value)
+        if self.record[field] != value:
+            self.names[field] = value
+
+    def times(self) -> None:
+        reception = self.reception
+        said = self.time("created_at")
+        if said is None:
+            self.put("created_at", reception.received_at.isoformat())
+            return
+        created = _within(said, reception.correction, reception.earliest, reception.received_at + FUTURE)
+        self.put("created_at", created.isoformat())
+        if created != said:
+            self.put("client_created_at", said.isoformat())
+
+    def time(self, field: str, within: Mapping[str, Any] | None = None, path: str = "") -> datetime | None:
+        value = (self.event if within is None else within).get(field)
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            raise InvalidEventError(f"{path}{field}: must be an RFC 3339 time, not {_kind_of(value)}")
+        return parse_time(value, f"{path}{field}")
+
+    def text(self, field: str, most: int, required: bool = False) -> None:
+        value = self.event.get(field)
+        if value is None or value == "":
+            if required:
+                raise InvalidEventError(f"{field}: is required")
+            return
+        if not isinstance(value, str):
+            raise InvalidEventError(f"{field}: must be text, not {_kind_of(value)}")
+        if len(value) > most:
+            self.truncated.append(field)
+            value = value[:most]
+        self.record[field] = value
+
+    def integer(self, field: str) -> None:
+        value = self.event.get(field)
+        if value is None:
+            return
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise InvalidEventError(f"{field}: must be a number, not {_kind_of(value)}")
+        if value < 0:
+            raise InvalidEventError(f"{field}: must not be negative")
+        self.record[field] = min(int(value), MAX_INTEGER)
+
+    def mapping(self, field: str) -> dict[str, Any] | None:
+        value = self.event.get(field)
+        if value is not None and not isinstance(value, dict):
+            raise InvalidEventError(f"{field}: must be an object, not {_kind_of(value)}")
+        return value
+
+    def metadata(self) -> None:
+        metadata = self.mapping("metadata")
+        context = self.mapping("context")
+        if context and self.reception.speaker.kind == "server":
+            context = self.device(context)
+        if context:
+            metadata = {**(metadata or {}), "context": context}
+        if metadata:
+            self.put("metadata", dict(metadata))
+
+    def device(self, context: dict[str, Any]) -> dict[str, Any]:
+        """A server speaks of somebody else's device: takes that out of the context."""
+        rest = dict(context)
+        for field, most in _DEVICE.items():
+            value = rest.pop(field, None)
+            if isinstance(value, str) and value:
+                self.put(field, value[:most])
+        return rest
+
+
+def parse_time(value: str, field: str) -> datetime:
+    """An aware time.
+
+    Raises:
+        InvalidEventError: not RFC 3339, or without an offset.
+    """
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise InvalidEventError(f"{field}: must be an RFC 3339 time, not {_shown(value)}") from None
+    if moment.tzinfo is None:
+        raise InvalidEventError(f"{field}: {_shown(value)} has no offset (end it with Z for UTC)")
+    return moment
+
+
+def _within(said: datetime, correction: timedelta, earliest: datetime, latest: datetime) -> datetime:
+    # Near the ends of the calendar adding would overflow, and what is there is clamped anyway.
+    if not earliest - abs(correction) <= said <= latest + abs(correction):
+        return earliest if said < earliest else latest
+    return min(max(said + correction, earliest), latest)
+
+
+def _activity(reader: _Reader) -> None:
+    reader.somebody()
+    reader.text("event_type", 100, required=True)
+    reader.text("event_category", 50)
+    reader.text("event_action", 100)
+
+
+def _interaction(reader: _Reader) -> None:
+    reader.somebody()
+    reader.text("content_type", 50, required=True)
+    reader.identifier("content_id", "content", required=True)
+    reader.text("interaction_type", 50, required=True)
+    reader.integer("duration_seconds")
+    reader.identifier("feed_id", "feed")
+    reader.integer("position")
+    record = reader.record
+    record["event_type"] = "content_interaction"
+    record["event_category"] = "content"
+    record["event_action"] = f"{record['interaction_type']}_{record['content_type']}"[:100]
+
+
+def _identify(reader: _Reader) -> None:
+    reader.somebody()
+    traits = reader.mapping("traits") or {}
+    completeness = traits.get("profile_completeness")
+    if completeness is not None and not _is_percentage(completeness):
+        raise InvalidEventError(
+            f"traits.profile_completeness: must be a number from 0 to 100, not {_shown(completeness)}"
+        )
+    signed_up = reader.time("created_at", traits, "traits.")
+    if signed_up is not None:
+        traits = {**traits, "created_at": signed_up.isoformat()}
+    reader.put("traits", {key: value for key, value in traits.items() if value is not None})
+
+
+def _content(reader: _Reader) -> None:
+    if reader.reception.speaker.kind != "server":
+        raise InvalidEventError("type: 'content' needs the server key")
+    reader.text("content_type", 50, required=True)
+    reader.identifier("content_id", "content", required=True)
+    reader.text("title", 1000)
+    reader.text("url", 2000)
+    reader.identifier("author_id", "user")
+    reader.put("attributes", reader.mapping("attributes"))
+    published = reader.time("published_at")
+    reader.put("published_at", published and published.isoformat())
+    available = reader.event.get("available", True)
+    if not isinstance(available, bool):
+        raise InvalidEventError(f"available: must be true or false, not {_kind_of(available)}")
+    reader.put("available", available)
+
+
+def _is_percentage(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 100
+
+
+def _kind_of(value: object) -> str:
+    for kind, name in _KINDS:
+        if isinstance(value, kind):
+            return name
+    return "null"
+
+
+def _shown(value: object) -> str:
+    return repr(value) if len(repr(value)) <= 60 else f"{repr(value)[:60]}…"
+
+
+_BUILDERS: Mapping[str, Callable[[_Reader], None]] = {
+    "activity": _activity,
+    "interaction": _interaction,
+    "identify": _identify,
+    "content": _content,
+}
+_PERSONAL = frozenset({"user", "anonymous"})
+_DEVICE = {"user_agent": 1000, "ip": 45, "country": 100, "city": 100}
+_KINDS: tuple[tuple[type, str], ...] = (
+    (bool, "true or false"),
+    (str, "text"),
+    (int, "a number"),
+    (float, "a number"),
+    (list, "a list"),
+    (dict, "an object"),
+)

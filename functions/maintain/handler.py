@@ -1,0 +1,28 @@
+"""Woken at deploy and every day: migrates, then looks after the months."""
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from footfall.database import connect
+from footfall.settings import Settings
+from footfall.telemetry import logger
+from functions.maintain.migrate import migrate
+from functions.maintain.partitions import QUERIES, upkeep
+
+
+def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
+    return maintain(Settings(os.environ), datetime.now(UTC))
+
+
+def maintain(settings: Settings, now: datetime) -> dict[str, Any]:
+    """Says which migrations were applied, which months made and dropped."""
+    with connect(settings.database_url) as connection:
+        applied = migrate(connection, now)
+        connection.execute(QUERIES["refresh_time_zones"])
+        months = upkeep(connection, now, settings.retention_months)
+    done = {"migrated": applied, "made": months.made, "dropped": months.dropped}
+    if any(done.values()):
+        logger("maintain").info("maintained", extra=done)
+    return done

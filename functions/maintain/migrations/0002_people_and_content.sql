@@ -1,0 +1,75 @@
+-- Who is who, and what there is.
+
+CREATE TABLE profiles (
+    id uuid PRIMARY KEY,
+    created_at timestamptz NOT NULL,
+    profile_completeness numeric(5, 2),
+    first_seen_at timestamptz NOT NULL,
+    last_seen_at timestamptz NOT NULL,
+    activity_count bigint NOT NULL DEFAULT 0,
+    time_zone text,
+    time_zone_set_at timestamptz,
+    time_zone_event_id uuid,
+    touched_by xid8 NOT NULL
+);
+COMMENT ON TABLE profiles IS 'Every user, from first sight. Holds a person: id.';
+COMMENT ON COLUMN profiles.created_at IS 'Sign-up, where a trait says it; else first sight.';
+COMMENT ON COLUMN profiles.profile_completeness IS 'The trait of that name, 0 to 100; null: unknown.';
+COMMENT ON COLUMN profiles.activity_count IS 'Activities that are no bot''s, so that a stage needs no scan of the history.';
+COMMENT ON COLUMN profiles.time_zone IS 'IANA name, from the latest event that carried one which Postgres knows.';
+COMMENT ON COLUMN profiles.touched_by IS 'The transaction that last wrote something of this user: how analyze finds whom to learn, also when transactions commit late.';
+CREATE INDEX profiles_by_touch ON profiles (touched_by);
+COMMENT ON INDEX profiles_by_touch IS 'analyze: touched_users.';
+
+CREATE TABLE identities (
+    anonymous_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    verified_at timestamptz NOT NULL,
+    PRIMARY KEY (anonymous_id, user_id)
+);
+COMMENT ON TABLE identities IS 'Which users were verified on which anonymous id. The earliest owns it, until a second user is verified on it: from then on it is shared. Holds a person: anonymous_id, user_id.';
+COMMENT ON COLUMN identities.verified_at IS 'When the first identify with that user''s token was received, by the server''s clock.';
+
+CREATE FUNCTION identity_owner(anonymous uuid) RETURNS TABLE (user_id uuid, shared_at timestamptz)
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT (array_agg(identities.user_id ORDER BY verified_at, identities.user_id))[1],
+           (array_agg(verified_at ORDER BY verified_at, identities.user_id))[2]
+    FROM identities WHERE anonymous_id = anonymous
+$$;
+COMMENT ON FUNCTION identity_owner IS 'The user to whom an anonymous id belongs, and when it became shared: what was received from then on is nobody''s.';
+
+CREATE TABLE traits (
+    owner_id uuid NOT NULL,
+    key text NOT NULL,
+    value jsonb NOT NULL,
+    set_at timestamptz NOT NULL,
+    event_id uuid NOT NULL,
+    PRIMARY KEY (owner_id, key)
+);
+COMMENT ON TABLE traits IS 'What is said of a user, the latest of each by event time. Holds a person: owner_id, value.';
+COMMENT ON COLUMN traits.owner_id IS 'The user, or the anonymous id where no user was verified.';
+
+CREATE TABLE content (
+    content_type varchar(50) NOT NULL,
+    content_id uuid NOT NULL,
+    title text,
+    url text,
+    author_id uuid,
+    attributes jsonb,
+    published_at timestamptz,
+    available boolean NOT NULL DEFAULT true,
+    first_seen_at timestamptz NOT NULL,
+    described_at timestamptz,
+    described_by uuid,
+    PRIMARY KEY (content_type, content_id)
+);
+COMMENT ON TABLE content IS 'The catalogue that feeds draw on: what the product described, and what was interacted with. Holds a person: author_id.';
+COMMENT ON COLUMN content.described_at IS 'The time of the latest content event; null: known from interactions only.';
+COMMENT ON COLUMN content.described_by IS 'That event.';
+CREATE INDEX content_by_age ON content (content_type, (coalesce(published_at, first_seen_at)) DESC) WHERE available;
+COMMENT ON INDEX content_by_age IS 'recommend: feed (newest of a type); facts: new opportunities.';
+CREATE INDEX content_by_author ON content (author_id, content_type) WHERE author_id IS NOT NULL;
+COMMENT ON INDEX content_by_author IS 'facts: a user''s own projects.';
+
+CREATE TABLE time_zones (name text PRIMARY KEY);
+COMMENT ON TABLE time_zones IS 'The time zones that this Postgres knows; another name in an event is ignored.';

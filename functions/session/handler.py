@@ -1,0 +1,32 @@
+"""Woken by the queue: writes a batch of messages once; only what an outage stopped is delivered again."""
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from footfall.database import Database
+from footfall.errors import DatabaseUnavailableError
+from footfall.settings import Settings
+from footfall.telemetry import logger
+from functions.session.consuming import consume
+from functions.session.writing import QUERIES
+
+# Left for answering, of the time that Lambda gives.
+RESERVE_SECONDS = 5.0
+
+
+def lambda_handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    patience = max(context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS, 0.0)
+    messages = {record["messageId"]: record["body"] for record in event["Records"]}
+    try:
+        consume(_database(), messages, patience)
+    except DatabaseUnavailableError as error:
+        logger("session").warning("the batch waits in the queue", extra={"reason": str(error)})
+        return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in messages]}
+    return {"batchItemFailures": []}
+
+
+@cache
+def _database() -> Database:
+    return Database(Settings(os.environ).database_url, QUERIES)

@@ -1,0 +1,130 @@
+"""Writes records once.
+
+The invariant: after any deliveries of the same queued events, in any order, grouping and number, by any
+number of consumers at once, the tables hold what one delivery of each would have left. It holds because
+
+- an id is counted by `event_ids`, and everything else is derived in the same transaction from the ids that
+  were new in it;
+- whatever is merged into an existing row merges to the same value in any order (sums of new rows, minima,
+  maxima, and the latest or earliest by event time and id);
+- whose an anonymous id is, is decided under a lock on it, from the server's times of all that was verified.
+
+Rows are locked in the order of their keys, so that consumers wait for each other instead of deadlocking.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from footfall import ids, queries
+from footfall.database import Database, Transaction
+from footfall.errors import BadDataError
+
+QUERIES = queries.load(Path(__file__).parent)
+
+# Any constant: keeps these advisory locks apart from others'.
+LOCK_SPACE = 7_301
+
+StoredRecord = Mapping[str, Any]
+
+
+def write(database: Database, records: Sequence[StoredRecord], patience: float) -> int:
+    """Stores all records; one that Postgres refuses goes to quarantine, alone.
+
+    Args:
+        records: as `prepare` made them.
+        patience: seconds to wait for a database that is away.
+
+    Returns:
+        How many events were new.
+
+    Raises:
+        DatabaseUnavailableError: nothing, or a part, was stored; the same call may be made again.
+    """
+    if not records:
+        return 0
+    try:
+        return database.run(partial(_write, records=records), patience=patience)
+    except BadDataError as error:
+        if len(records) == 1:
+            database.run(partial(_quarantine, record=records[0], reason=str(error)), patience=patience)
+            return 0
+    half = len(records) // 2
+    return write(database, records[:half], patience) + write(database, records[half:], patience)
+
+
+def _write(transaction: Transaction, records: Sequence[StoredRecord]) -> int:
+    transaction.run("create_incoming")
+    numbered = [{**record, "ordinal": ordinal} for ordinal, record in enumerate(records)]
+    transaction.run("receive", records=json.dumps(numbered))
+    transaction.run("lock_visitors", lock_space=LOCK_SPACE)
+    new = transaction.run("remember_events")
+    if new:
+        _write_what_happened(transaction)
+    grown = [row["user_id"] for row in transaction.all("grow_dwell")]
+    if new or grown:
+        _write_people(transaction, grown)
+    if new:
+        transaction.run("write_live_counts")
+    transaction.run("keep_rejected")
+    return new
+
+
+def _write_what_happened(transaction: Transaction) -> None:
+    transaction.run("claim_identities")
+    transaction.run("link_fresh")
+    transaction.run("write_names")
+    transaction.run("see_content")
+    transaction.run("describe_content")
+    transaction.run("write_activities")
+    transaction.run("write_interactions")
+    transaction.run("write_sessions")
+    transaction.run("write_traits")
+
+
+def _write_people(transaction: Transaction, grown: list[Any]) -> None:
+    transaction.run("lock_profiles", user_ids=grown)
+    transaction.run("write_profiles")
+    transaction.run("touch_profiles", user_ids=grown)
+    claimed = [row["anonymous_id"] for row in transaction.all("claimed_identities")]
+    moved = _relink(transaction, claimed) if claimed else []
+    transaction.run("link_sessions", anonymous_ids=claimed)
+    transaction.run("describe_profiles", user_ids=moved)
+
+
+def _relink(transaction: Transaction, anonymous_ids: Sequence[Any]) -> list[Any]:
+    """Those whose history changed."""
+    transaction.run("relink_interactions", anonymous_ids=anonymous_ids)
+    moved = transaction.all("relink_activities", anonymous_ids=anonymous_ids)
+    for row in moved:
+        transaction.run("adjust_profile", **row)
+    return [row["user_id"] for row in moved]
+
+
+def _quarantine(transaction: Transaction, record: StoredRecord, reason: str) -> None:
+    transaction.run(
+        "quarantine",
+        id=record["id"],
+        reason=reason,
+        raw=json.dumps(record),
+        received_at=record["received_at"],
+    )
+
+
+def keep_unreadable(
+    database: Database, message_id: str, body: str, reason: str, now: datetime, patience: float
+) -> None:
+    """Keeps a message that holds no events, so that the queue is rid of it and nothing is lost."""
+    database.run(
+        lambda transaction: transaction.run(
+            "quarantine",
+            id=ids.to_uuid("event", message_id),
+            reason=f"not a message: {reason}",
+            raw=body.replace("\x00", "\ufffd"),
+            received_at=now,
+        ),
+        patience=patience,
+    )

@@ -1,0 +1,114 @@
+"""What travels from ingest to session: one queue message holds the events of one request.
+
+    {"version": 1, "received_at": …, "ip": …, "user_agent": …, "country": …, "city": …,
+     "events": [record, …]}
+
+A record's keys are the columns that it ends in; what is null is left out. Times are RFC 3339 in UTC.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, NotRequired, TypedDict, cast
+
+VERSION = 1
+RecordKind = Literal["activity", "interaction", "identify", "content", "rejected"]
+
+
+class Record(TypedDict):
+    kind: RecordKind
+    id: str
+    # The ids that were no UUIDs, as they were sent, by the name of their field.
+    names: NotRequired[dict[str, str]]
+    created_at: NotRequired[str]
+    client_created_at: NotRequired[str]
+    sent_at: NotRequired[str]
+    user_id: NotRequired[str]
+    # True where a user's own token said who it is: only then may an anonymous id be tied to the user.
+    verified: NotRequired[bool]
+    anonymous_id: NotRequired[str]
+    session_id: NotRequired[str]
+    sequence: NotRequired[int]
+    time_zone: NotRequired[str]
+    event_type: NotRequired[str]
+    event_category: NotRequired[str]
+    event_action: NotRequired[str]
+    page_path: NotRequired[str]
+    referrer: NotRequired[str]
+    metadata: NotRequired[dict[str, Any]]
+    content_type: NotRequired[str]
+    content_id: NotRequired[str]
+    interaction_type: NotRequired[str]
+    duration_seconds: NotRequired[int]
+    feed_id: NotRequired[str]
+    position: NotRequired[int]
+    traits: NotRequired[dict[str, Any]]
+    title: NotRequired[str]
+    url: NotRequired[str]
+    author_id: NotRequired[str]
+    attributes: NotRequired[dict[str, Any]]
+    published_at: NotRequired[str]
+    available: NotRequired[bool]
+    # Set by the server's own events, for the device that they speak of; else the request's hold.
+    user_agent: NotRequired[str]
+    ip: NotRequired[str]
+    country: NotRequired[str]
+    city: NotRequired[str]
+    # Of a rejected event.
+    reason: NotRequired[str]
+    raw: NotRequired[str]
+
+
+class Context(TypedDict):
+    """What the request itself says, for all its events."""
+
+    received_at: str
+    ip: NotRequired[str]
+    user_agent: NotRequired[str]
+    country: NotRequired[str]
+    city: NotRequired[str]
+
+
+class Message(Context):
+    version: int
+    events: list[Record]
+
+
+def dumps(value: Any) -> str:
+    """Compact ASCII JSON, which no queue refuses.
+
+    Raises:
+        ValueError: NaN or an infinity is in it.
+    """
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+def pack(context: Context, records: Iterable[str], most_bytes: int) -> Iterator[str]:
+    """Message bodies of at most `most_bytes` that hold all records, each already encoded by `dumps`."""
+    head = dumps({"version": VERSION, **context})[:-1] + ',"events":['
+    for group in _groups(records, most_bytes - len(head) - 2):
+        yield head + ",".join(group) + "]}"
+
+
+def _groups(records: Iterable[str], room: int) -> Iterator[list[str]]:
+    group: list[str] = []
+    used = 0
+    for record in records:
+        if group and used + len(record) + 1 > room:
+            yield group
+            group, used = [], 0
+        group.append(record)
+        used += len(record) + 1
+    if group:
+        yield group
+
+
+def unpack(body: str) -> Message:
+    """The message of a queue body.
+
+    Raises:
+        ValueError: it is none, or of a version that this code doesn't know.
+    """
+    message: Any = json.loads(body)
+    if not isinstance(message, dict) or message.get("version") != VERSION:
+        raise ValueError(f"not a message of version {VERSION}")
+    return cast("Message", message)

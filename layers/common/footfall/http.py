@@ -1,0 +1,116 @@
+"""A route's request and answer (payload format 2.0), and the one place where errors become HTTP."""
+
+import base64
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from http import HTTPStatus
+from typing import Any
+
+from footfall import ids
+from footfall.errors import BadRequestError, ForbiddenError, RequestError, UnavailableError
+from footfall.telemetry import logger
+
+READ = "footfall:read"
+ADMIN = "footfall:admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who speaks, as the authorizer verified it: a user (`sub`), or a server (no `sub`)."""
+
+    sub: str | None
+    scopes: frozenset[str]
+
+    @property
+    def user_id(self) -> str:
+        """The caller's own UUID.
+
+        Raises:
+            ForbiddenError: the caller is a server, which is nobody.
+        """
+        if not self.sub:
+            raise ForbiddenError("the server key is no user: name one instead of `me`")
+        return ids.to_uuid("user", self.sub)
+
+    def require(self, scope: str) -> None:
+        if scope not in self.scopes:
+            raise ForbiddenError(f"this needs the scope {scope}")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request."""
+
+    event: Mapping[str, Any]
+
+    @property
+    def path(self) -> Mapping[str, str]:
+        return self.event.get("pathParameters") or {}
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        return self.event.get("queryStringParameters") or {}
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Header names in lower case."""
+        return self.event.get("headers") or {}
+
+    @property
+    def body(self) -> bytes:
+        text = self.event.get("body") or ""
+        if not self.event.get("isBase64Encoded"):
+            return str(text).encode("utf-8", "surrogatepass")
+        try:
+            return base64.b64decode(text, validate=True)
+        except ValueError:
+            raise BadRequestError("the body isn't valid base64") from None
+
+    @cached_property
+    def caller(self) -> Caller:
+        said = self.event["requestContext"].get("authorizer", {}).get("lambda") or {}
+        return Caller(said.get("sub") or None, frozenset(str(said.get("scope") or "").split()))
+
+    def limit(self, default: int, most: int) -> int:
+        """The `limit` parameter, a whole number from 1 to `most`."""
+        text = self.query.get("limit", str(default))
+        if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= most):
+            raise BadRequestError(f"limit: must be a whole number from 1 to {most}, not {text[:40]!r}")
+        return int(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    body: Any
+    status: int = HTTPStatus.OK
+    headers: Mapping[str, str] | None = None
+
+    def to_gateway(self) -> dict[str, Any]:
+        empty = self.status == HTTPStatus.NO_CONTENT
+        return {
+            "statusCode": int(self.status),
+            "headers": {"content-type": "application/json", **(self.headers or {})},
+            "body": "" if empty else json.dumps(self.body, separators=(",", ":"), default=str),
+        }
+
+
+Route = Callable[[Request], Answer]
+
+
+def dispatch(routes: Mapping[str, Route], event: Mapping[str, Any]) -> dict[str, Any]:
+    """Answers one request by its route key; every error leaves as `{"code","message"}`."""
+    try:
+        answer = routes[event["routeKey"]](Request(event))
+    except RequestError as error:
+        body = {"code": error.code, "message": str(error), **error.details}
+        answer = Answer(body, error.status)
+    except UnavailableError as error:
+        logger("http").warning("unavailable", extra={"route": event["routeKey"], "reason": str(error)})
+        message = "Footfall can't do this now; try again in a moment."
+        answer = Answer({"code": error.code, "message": message}, error.status, {"retry-after": "2"})
+    except Exception:  # noqa: BLE001 (no traceback reaches a user)
+        logger("http").exception("failed", extra={"route": event.get("routeKey")})
+        answer = Answer({"code": "internal", "message": "Something failed on our side."}, 500)
+    return answer.to_gateway()

@@ -1,0 +1,65 @@
+"""Every environment variable that a function reads, typed, in one place."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from footfall.errors import MissingSettingError
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Reads a variable when it is asked for, so that a function needs only its own.
+
+    Raises:
+        MissingSettingError: the variable isn't in `environ`, or isn't what it should be.
+    """
+
+    environ: Mapping[str, str]
+
+    @property
+    def database_url(self) -> str:
+        """postgresql:// URL; without a password the role's IAM token is used."""
+        return self._required("DATABASE_URL")
+
+    @property
+    def queue_url(self) -> str:
+        return self._required("QUEUE_URL")
+
+    @property
+    def browser_key_hashes(self) -> tuple[str, ...]:
+        """SHA-256 hex digests of the keys that pages may use."""
+        return self._list("BROWSER_KEY_HASHES")
+
+    @property
+    def server_key_hashes(self) -> tuple[str, ...]:
+        """SHA-256 hex digests of the keys that may speak for any user."""
+        return self._list("SERVER_KEY_HASHES")
+
+    @property
+    def jwt_issuer(self) -> str:
+        return self._required("JWT_ISSUER")
+
+    @property
+    def jwt_audience(self) -> str:
+        return self._required("JWT_AUDIENCE")
+
+    @property
+    def retention_months(self) -> int:
+        """Whole months that are kept besides the current one."""
+        value = self._required("RETENTION_MONTHS")
+        if not value.isdecimal() or int(value) < 1:
+            raise MissingSettingError(f"RETENTION_MONTHS must be a whole number from 1, not {value!r}")
+        return int(value)
+
+    @property
+    def log_level(self) -> str:
+        return self.environ.get("LOG_LEVEL", "INFO")
+
+    def _required(self, name: str) -> str:
+        value = self.environ.get(name)
+        if not value:
+            raise MissingSettingError(f"the environment variable {name} is missing")
+        return value
+
+    def _list(self, name: str) -> tuple[str, ...]:
+        return tuple(item.strip() for item in self.environ.get(name, "").split(",") if item.strip())
