@@ -1,0 +1,32 @@
+"""Woken by a schedule: learns from what is new."""
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from footfall.database import Database
+from footfall.settings import Settings
+from footfall.telemetry import logger
+from functions.analyze.learning import QUERIES, analyze
+
+# A chunk begun must still be finished before Lambda ends the function.
+RESERVE_MILLISECONDS = 20_000
+
+
+def lambda_handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """Says about how many users it learned and whether it came to the end."""
+    run = analyze(
+        _database(),
+        datetime.now(UTC),
+        lambda: bool(context.get_remaining_time_in_millis() > RESERVE_MILLISECONDS),
+    )
+    if run.users:
+        logger("analyze").info("learned", extra={"users": run.users, "finished": run.finished})
+    return {"users": run.users, "finished": run.finished}
+
+
+@cache
+def _database() -> Database:
+    return Database(Settings(os.environ).database_url, QUERIES)

@@ -1,0 +1,37 @@
+-- try_lock --
+-- Keeps a second run from doing the same work beside this one.
+SELECT pg_try_advisory_lock(%(lock)s) AS locked;
+
+-- unlock --
+-- Lets the next run begin.
+SELECT pg_advisory_unlock(%(lock)s);
+
+-- progress --
+-- How far learning has come, and what a run that begins now can see.
+SELECT
+    coalesce(state.watermark::text, '0') AS watermark,
+    state.resume,
+    pg_snapshot_xmin(pg_current_snapshot())::text AS oldest_running,
+    pg_snapshot_xmax(pg_current_snapshot())::text AS next_to_come
+FROM (SELECT) AS always
+LEFT JOIN analysis_state AS state ON state.task = %(task)s;
+
+-- save_progress --
+-- Notes how far this run has come, so that the next goes on there.
+INSERT INTO analysis_state (task, watermark, resume, started_at, finished_at)
+VALUES (%(task)s, %(watermark)s::text::xid8, %(resume)s::text::jsonb, %(now)s, %(finished_at)s)
+ON CONFLICT (task) DO UPDATE SET
+    watermark = excluded.watermark,
+    resume = excluded.resume,
+    started_at = excluded.started_at,
+    finished_at = coalesce(excluded.finished_at, analysis_state.finished_at);
+
+-- touched_users --
+-- The next users of whom something is new, in the order in which it was written.
+SELECT id AS user_id, touched_by::text AS touched_by
+FROM profiles
+WHERE touched_by >= %(watermark)s::text::xid8
+  AND touched_by < %(until)s::text::xid8
+  AND (touched_by, id) > (%(after_touch)s::text::xid8, %(after_user)s::uuid)
+ORDER BY profiles.touched_by, profiles.id
+LIMIT %(limit)s;

@@ -1,0 +1,138 @@
+"""A user's feed: what to show, why, and a note of what was shown."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypedDict
+
+from footfall import ids
+from footfall.database import Transaction
+from footfall.errors import BadRequestError
+
+# A feed is as old as its id says; the months of its impressions are the only ones that are looked through.
+MAX_POSITION = 10_000
+
+
+class Item(TypedDict):
+    content_id: str
+    content_type: str
+    title: str | None
+    url: str | None
+    score: float
+    strategy: str
+    reason: str
+
+
+class Feed(TypedDict):
+    items: list[Item]
+    reasoning: str
+    intent: str
+    strategy: str
+    feed_id: str
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is asked for: how many items, of which type (None: any), and after which page."""
+
+    limit: int
+    content_type: str | None = None
+    cursor: str | None = None
+
+
+def feed(transaction: Transaction, user_id: str, wish: Wish, intent: str, now: datetime) -> Feed:
+    """The next page of a feed; its items are noted as shown.
+
+    Raises:
+        BadRequestError: the cursor isn't one of this user's feeds.
+    """
+    feed_id, first = _page(transaction, user_id, wish, now)
+    rows = transaction.all(
+        "feed", user_id=user_id, now=now, limit=wish.limit, content_type=wish.content_type, feed_id=feed_id
+    )
+    items = [_item(row) for row in rows]
+    _note(transaction, user_id, feed_id, first, rows, now)
+    liked = [row["content_type"] for row in transaction.all("liked_types", user_id=user_id)]
+    return {
+        "items": items,
+        "reasoning": _reasoning(items, liked),
+        "intent": intent,
+        "strategy": "preferred_types" if liked else "cold_start",
+        "feed_id": feed_id,
+        "cursor": feed_id if len(items) == wish.limit else None,
+    }
+
+
+def _page(transaction: Transaction, user_id: str, wish: Wish, now: datetime) -> tuple[str, int]:
+    if wish.cursor is None:
+        return ids.uuid7(int(now.timestamp() * 1000)), 0
+    if not ids.is_uuid(wish.cursor):
+        raise BadRequestError("cursor: isn't one that a feed gave")
+    shown = (transaction.one("shown_before", feed_id=wish.cursor, user_id=user_id) or {}).get("items", 0)
+    if not shown or shown > MAX_POSITION:
+        raise BadRequestError("cursor: isn't one of this user's feeds")
+    return wish.cursor.lower(), shown
+
+
+def _note(
+    transaction: Transaction,
+    user_id: str,
+    feed_id: str,
+    first: int,
+    rows: list[dict[str, Any]],
+    now: datetime,
+) -> None:
+    shown = [
+        {
+            "content_type": row["content_type"],
+            "content_id": str(row["content_id"]),
+            "strategy": strategy_of(row),
+        }
+        for row in rows
+    ]
+    if shown:
+        transaction.run(
+            "write_impressions",
+            feed_id=feed_id,
+            first=first,
+            user_id=user_id,
+            items=json.dumps(shown),
+            now=now,
+        )
+
+
+def strategy_of(row: Mapping[str, Any]) -> str:
+    """What put an item there: trending or newest, in a preferred type or in any."""
+    kind = "trending" if row["is_trending"] else "newest"
+    return f"{kind}_in_preferred" if row["is_preferred"] else kind
+
+
+def _item(row: Mapping[str, Any]) -> Item:
+    return {
+        "content_id": row["external_id"],
+        "content_type": row["content_type"],
+        "title": row["title"],
+        "url": row["url"],
+        "score": row["score"],
+        "strategy": strategy_of(row),
+        "reason": _reason(row),
+    }
+
+
+def _reason(row: Mapping[str, Any]) -> str:
+    kind = row["content_type"]
+    liked = f", and you like {kind} content" if row["is_preferred"] else ""
+    if not row["is_trending"]:
+        return f"New in {kind}{liked}"
+    people = "1 person" if row["people"] == 1 else f"{row['people']} people"
+    return f"Trending in {kind}: {people} this week{liked}"
+
+
+def _reasoning(items: list[Item], liked: list[str]) -> str:
+    if not items:
+        return "There is nothing to show that you haven't seen"
+    if liked:
+        return f"Based on your {' and '.join(liked)} activity"
+    return "Popular and new for everyone: we don't know yet what you like"

@@ -1,0 +1,120 @@
+"""Woken by GET, PUT and DELETE: answers about one user."""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import cache
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from footfall import ids, queries, suggesting
+from footfall.database import Database, Transaction
+from footfall.errors import BadRequestError
+from footfall.http import ADMIN, READ, Answer, Request, dispatch
+from footfall.settings import Settings
+from functions.recommend import people
+from functions.recommend.feed import Wish, feed
+
+QUERIES = {**queries.load(Path(__file__).parent), **suggesting.QUERIES}
+
+# Long enough for a database that was restarted, short enough for a page that waits.
+PATIENCE_SECONDS = 3.0
+
+
+def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
+    return dispatch(ROUTES, event)
+
+
+def get_feed(request: Request) -> Answer:
+    user_id = _user(request, READ)
+    content_type = request.query.get("content_type") or None
+    wish = Wish(request.limit(20, 100), content_type, request.query.get("cursor") or None)
+    now = datetime.now(UTC)
+    return _answer(
+        lambda transaction: feed(transaction, user_id, wish, people.intent_of(transaction, user_id), now)
+    )
+
+
+def get_next_action(request: Request) -> Answer:
+    user_id = _user(request, READ)
+    return _answer(lambda transaction: asdict(people.next_action_of(transaction, user_id, datetime.now(UTC))))
+
+
+def get_similar_users(request: Request) -> Answer:
+    user_id, limit = _user(request, READ), request.limit(10, 100)
+    return _answer(lambda transaction: people.similar_users(transaction, user_id, limit))
+
+
+def get_insights(request: Request) -> Answer:
+    user_id = _user(request, READ)
+    return _answer(lambda transaction: people.insights(transaction, user_id, datetime.now(UTC)))
+
+
+def get_preferences(request: Request) -> Answer:
+    user_id = _user(request, READ)
+    return _answer(lambda transaction: people.preferences(transaction, user_id))
+
+
+def get_preference(request: Request) -> Answer:
+    user_id, key = _user(request, READ), request.path["key"]
+    return _answer(lambda transaction: people.preference(transaction, user_id, key))
+
+
+def put_preference(request: Request) -> Answer:
+    user_id, key, value = _user(request, ADMIN), request.path["key"], _json(request)
+    now = datetime.now(UTC)
+    return _answer(lambda transaction: people.put_preference(transaction, user_id, key, value, now))
+
+
+def delete_preference(request: Request) -> Answer:
+    user_id, key = _user(request, ADMIN), request.path["key"]
+    _database().run(lambda transaction: people.delete_preference(transaction, user_id, key))
+    return Answer(None, HTTPStatus.NO_CONTENT)
+
+
+def _user(request: Request, scope_for_others: str) -> str:
+    """The user asked about; others than oneself need a scope."""
+    named = request.path["user"]
+    if named == "me":
+        return request.caller.user_id
+    if ids.is_junk(named) or len(named) > ids.MAX_LENGTH:
+        raise BadRequestError(f"user: {named[:40]!r} is no id")
+    user_id = ids.to_uuid("user", named)
+    if not request.caller.sub or user_id != request.caller.user_id:
+        request.caller.require(scope_for_others)
+    return user_id
+
+
+def _json(request: Request) -> Any:
+    try:
+        return json.loads(request.body, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        raise BadRequestError("the body isn't JSON") from None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
+
+
+def _answer(work: Callable[[Transaction], Any]) -> Answer:
+    return Answer(_database().run(work, patience=PATIENCE_SECONDS))
+
+
+@cache
+def _database() -> Database:
+    return Database(Settings(os.environ).database_url, QUERIES)
+
+
+ROUTES = {
+    "GET /v1/users/{user}/feed": get_feed,
+    "GET /v1/users/{user}/next-action": get_next_action,
+    "GET /v1/users/{user}/similar-users": get_similar_users,
+    "GET /v1/users/{user}/insights": get_insights,
+    "GET /v1/users/{user}/preferences": get_preferences,
+    "GET /v1/users/{user}/preferences/{key}": get_preference,
+    "PUT /v1/users/{user}/preferences/{key}": put_preference,
+    "DELETE /v1/users/{user}/preferences/{key}": delete_preference,
+}

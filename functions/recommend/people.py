@@ -1,0 +1,144 @@
+"""What is known of one user: intent, stage, next action, preferences, and who is alike."""
+
+import json
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any, TypedDict
+
+from footfall import rules, suggesting
+from footfall.database import Transaction
+from footfall.errors import BadRequestError, NotFoundError
+from footfall.rules import NextAction
+
+# What analyze counted is served for so long; then it is counted again.
+SUGGESTION_KEEPS = timedelta(minutes=10)
+CONTENT_TYPE = "content_type:"
+
+
+class Preference(TypedDict):
+    key: str
+    value: Any
+    confidence: float
+    source: str
+    updated_at: str
+
+
+def intent_of(transaction: Transaction, user_id: str) -> str:
+    """From the latest activities, seconds old."""
+    by = rules.load()
+    return by.intent(transaction.all("last_activities", user_id=user_id, limit=by.recent))
+
+
+def next_action_of(transaction: Transaction, user_id: str, now: datetime) -> NextAction:
+    """What analyze left, where it is fresh and the stage is still the same; else counted now."""
+    profile = transaction.one("profile", user_id=user_id)
+    if profile is None:
+        return suggesting.of_a_stranger(now)
+    return _kept(profile, now) or suggesting.next_actions(transaction, [user_id], now)[profile["id"]]
+
+
+def insights(transaction: Transaction, user_id: str, now: datetime) -> dict[str, Any]:
+    """Everything about one user in one answer."""
+    profile = transaction.one("profile", user_id=user_id) or {}
+    action = next_action_of(transaction, user_id, now)
+    known = transaction.all("preferences", user_id=user_id, key=None)
+    active: dict[str, Any] = next((one["value"] for one in known if one["key"] == "active_hours"), {})
+    return {
+        "stage": action.stage,
+        "suggestion": asdict(action),
+        "preferences": [_liking(one) for one in known if one["key"].startswith(CONTENT_TYPE)],
+        "intent": intent_of(transaction, user_id),
+        "active_hours": active.get("hours", []),
+        "journey": [],
+        "time_zone": profile.get("time_zone"),
+        "updated_at": profile.get("computed_at"),
+    }
+
+
+def similar_users(transaction: Transaction, user_id: str, limit: int) -> dict[str, Any]:
+    """Who engages with the same content, the most alike first."""
+    found = transaction.all("similar_users", user_id=user_id, limit=limit)
+    return {
+        "users": [
+            {
+                "user_id": row["external_id"],
+                "similarity_score": round(row["similarity"], 4),
+                "shared": row["shared"],
+            }
+            for row in found
+        ]
+    }
+
+
+def preferences(transaction: Transaction, user_id: str) -> dict[str, list[Preference]]:
+    return {
+        "preferences": [_preference(row) for row in transaction.all("preferences", user_id=user_id, key=None)]
+    }
+
+
+def preference(transaction: Transaction, user_id: str, key: str) -> Preference:
+    """One preference.
+
+    Raises:
+        NotFoundError: nothing is known under this key.
+    """
+    row = transaction.one("preferences", user_id=user_id, key=key)
+    if row is None:
+        raise NotFoundError(f"there is no preference {key!r}")
+    return _preference(row)
+
+
+def put_preference(transaction: Transaction, user_id: str, key: str, value: Any, now: datetime) -> Preference:
+    """Keeps what the user said.
+
+    Raises:
+        BadRequestError: the key is too long, or the value isn't what its key asks for.
+    """
+    if not 1 <= len(key) <= 100:
+        raise BadRequestError("key: must have 1 to 100 characters")
+    if value is None:
+        raise BadRequestError("the body must be a JSON value that isn't null; DELETE forgets a preference")
+    if key.startswith(CONTENT_TYPE):
+        value = {"type": key.removeprefix(CONTENT_TYPE), "score": _score(value)}
+    transaction.run("put_preference", user_id=user_id, key=key, value=json.dumps(value), now=now)
+    return preference(transaction, user_id, key)
+
+
+def delete_preference(transaction: Transaction, user_id: str, key: str) -> None:
+    """Forgets a preference; what behaviour says of it comes back with the next run of analyze."""
+    transaction.run("delete_preference", user_id=user_id, key=key)
+    transaction.run("relearn", user_id=user_id)
+
+
+def _kept(profile: dict[str, Any], now: datetime) -> NextAction | None:
+    stage = rules.load().stage(
+        profile["signed_up_at"], profile["activity_count"], profile["profile_completeness"], now
+    )
+    if profile["computed_at"] is None or profile["stage"] != stage:
+        return None
+    if now - profile["computed_at"] > SUGGESTION_KEEPS:
+        return None
+    return NextAction(
+        profile["action"], profile["message"], profile["cta"], profile["priority"], stage, profile["evidence"]
+    )
+
+
+def _preference(row: dict[str, Any]) -> Preference:
+    return {
+        "key": row["key"],
+        "value": row["value"],
+        "confidence": row["confidence"],
+        "source": row["source"],
+        "updated_at": row["updated_at"].isoformat(),
+    }
+
+
+def _liking(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row["value"], "confidence": row["confidence"], "source": row["source"]}
+
+
+def _score(value: Any) -> float:
+    score = value.get("score") if isinstance(value, dict) else value
+    if isinstance(score, bool) or not isinstance(score, (int, float)) or not 0 <= score <= 1:
+        raise BadRequestError('a content type needs {"score": a number from 0 to 1}')
+    return round(float(score), 4)
