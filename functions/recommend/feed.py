@@ -49,15 +49,22 @@ def feed(transaction: Transaction, user_id: str, wish: Wish, intent: str, now: d
         BadRequestError: the cursor isn't one of this user's feeds.
     """
     feed_id, first = _page(transaction, user_id, wish, now)
+    liked = transaction.all("liked_types", user_id=user_id)
     rows = transaction.all(
-        "feed", user_id=user_id, now=now, limit=wish.limit, content_type=wish.content_type, feed_id=feed_id
+        "feed",
+        user_id=user_id,
+        now=now,
+        limit=wish.limit,
+        content_type=wish.content_type,
+        feed_id=feed_id,
+        liked_types=[one["content_type"] for one in liked],
+        liked_scores=[one["score"] for one in liked],
     )
     items = [_item(row) for row in rows]
     _note(transaction, user_id, feed_id, first, rows, now)
-    liked = [row["content_type"] for row in transaction.all("liked_types", user_id=user_id)]
     return {
         "items": items,
-        "reasoning": _reasoning(items, liked),
+        "reasoning": _reasoning(items, [one["content_type"] for one in liked]),
         "intent": intent,
         "strategy": "preferred_types" if liked else "cold_start",
         "feed_id": feed_id,

@@ -8,11 +8,8 @@ WITH RECURSIVE types AS (
     FROM types
     WHERE types.content_type IS NOT NULL
 ), preferred AS (
-    SELECT preference_value ->> 'type' AS content_type, (preference_value ->> 'score')::float8 AS score
-    FROM user_preferences
-    WHERE user_id = %(user_id)s AND preference_key LIKE 'content_type:%%' AND (preference_value ->> 'score')::float8 > 0
-    ORDER BY source = 'explicit' DESC, score DESC, content_type
-    LIMIT 3
+    SELECT content_type, score
+    FROM unnest(%(liked_types)s::text[], %(liked_scores)s::float8[]) AS liked (content_type, score)
 ), ranked_types AS (
     SELECT types.content_type, preferred.score IS NOT NULL AS is_preferred, coalesce(preferred.score, 0.5) AS score
     FROM types
@@ -72,10 +69,10 @@ LIMIT %(limit)s;
 
 -- liked_types --
 -- The content types that a user likes most, said or learned.
-SELECT preference_value ->> 'type' AS content_type
+SELECT preference_value ->> 'type' AS content_type, (preference_value ->> 'score')::float8 AS score
 FROM user_preferences
 WHERE user_id = %(user_id)s AND preference_key LIKE 'content_type:%%' AND (preference_value ->> 'score')::float8 > 0
-ORDER BY source = 'explicit' DESC, (preference_value ->> 'score')::float8 DESC, content_type
+ORDER BY source = 'explicit' DESC, score DESC, content_type
 LIMIT 3;
 
 -- shown_before --
