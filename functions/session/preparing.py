@@ -31,7 +31,8 @@ def _prepare(record: Mapping[str, Any], message: Message) -> dict[str, Any]:
         "device_type": device.device_type,
         "browser": device.browser,
         "os": device.os,
-        "is_bot": device.is_bot,
+        # Whoever holds a user's own token is no crawler, whatever library it is sent with.
+        "is_bot": device.is_bot and not record.get("verified", False),
     }
 
 
