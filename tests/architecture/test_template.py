@@ -1,0 +1,44 @@
+"""template.yaml and the code say the same."""
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+from local.template import read_template
+
+PROJECT = Path(__file__).parents[2]
+TEMPLATE = read_template(PROJECT / "template.yaml", overrides={}, queue_url="http://queues.test/{}".format)
+SETTINGS = set(
+    re.findall(
+        r'(?:_required|_list|environ\.get)\("([A-Z_]+)"',
+        (PROJECT / "layers/common/footfall/settings.py").read_text(encoding="utf-8"),
+    )
+)
+# Powertools reads these itself.
+LIBRARIES = {"POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME"}
+
+
+@pytest.mark.parametrize("name", TEMPLATE.functions)
+def test_routes_are_those_of_the_handler(name: str) -> None:
+    function = TEMPLATE.functions[name]
+    module = importlib.import_module(function.handler.rpartition(".")[0])
+    said = {route.key for route in TEMPLATE.api.routes if route.function == name}
+    assert said == set(getattr(module, "ROUTES", {}))
+
+
+@pytest.mark.parametrize("name", TEMPLATE.functions)
+def test_environment_is_what_the_room_reads(name: str) -> None:
+    function = TEMPLATE.functions[name]
+    folder = PROJECT / Path(*function.handler.split(".")[:-2])
+    code = "".join(file.read_text(encoding="utf-8") for file in folder.glob("*.py"))
+    given = set(function.environment) - LIBRARIES - {"LOG_LEVEL"}
+    assert given <= SETTINGS, "every variable is typed in footfall.settings"
+    read = {setting for setting in SETTINGS if re.search(rf"\.{setting.lower()}\b", code)}
+    assert read == given
+
+
+def test_only_writes_with_a_key_need_no_token() -> None:
+    without = {route.key for route in TEMPLATE.api.routes if route.authorizer is None}
+    assert without == {"POST /v1/events"}
