@@ -3,9 +3,15 @@
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg.rows import class_row
+
+from footfall import queries
+
+SQL = queries.load(Path(__file__).parent)
 
 # So long the count may stand still before what is missing is called missing.
 STALLED_SECONDS = 150.0
@@ -47,21 +53,12 @@ def wait_for(
 
 
 def _note(connection: psycopg.Connection[Any], ids: Iterable[str]) -> None:
-    connection.execute("CREATE TEMPORARY TABLE imported (id uuid PRIMARY KEY)")
-    with connection.cursor().copy("COPY imported FROM STDIN") as copy:
+    connection.execute(SQL["begin"])
+    with connection.cursor().copy(SQL["note"]) as copy:
         for event_id in ids:
             copy.write_row((event_id,))
-    connection.execute("ANALYZE imported")
+    connection.execute(SQL["analyze"])
 
 
 def _count(connection: psycopg.Connection[Any]) -> Stored:
-    row = connection.execute(
-        "SELECT count(*), count(activity.client_created_at)"
-        " FROM imported JOIN event_ids USING (id)"
-        " JOIN content_interactions AS interaction"
-        "   ON interaction.created_at = event_ids.created_at AND interaction.id = event_ids.id"
-        " JOIN user_activities AS activity"
-        "   ON activity.created_at = event_ids.created_at AND activity.id = event_ids.id"
-    ).fetchone()
-    assert row is not None
-    return Stored(*row)
+    return connection.cursor(row_factory=class_row(Stored)).execute(SQL["count_stored"]).fetchall()[0]

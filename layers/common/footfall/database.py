@@ -49,9 +49,11 @@ class Transaction:
 class Database:
     """One connection, opened when first needed and again when it was lost."""
 
-    def __init__(self, url: str, queries: Mapping[str, LiteralString]) -> None:
+    def __init__(self, url: str, queries: Mapping[str, LiteralString], statement_seconds: int = 15) -> None:
+        """A statement that runs longer is ended: its function would be, and leave it running."""
         self._url = url
         self._queries = queries
+        self._statement_seconds = statement_seconds
         self._connection: psycopg.Connection[Row] | None = None
 
     def run(self, work: Callable[[Transaction], T], *, patience: float = 0.0) -> T:
@@ -99,18 +101,27 @@ class Database:
 
     def _open(self) -> psycopg.Connection[Row]:
         if self._connection is None or self._connection.closed:
-            self._connection = connect(self._url)
+            self._connection = connect(self._url, self._statement_seconds)
         return self._connection
 
 
-def connect(url: str) -> psycopg.Connection[Row]:
-    """A connection with rows as dicts, in autocommit mode; its hours are UTC."""
+def connect(url: str, statement_seconds: int = 0) -> psycopg.Connection[Row]:
+    """A connection with rows as dicts, in autocommit mode; its hours are UTC. 0 seconds: no limit."""
     parts = urlsplit(url)
     extra: dict[str, Any] = {}
     if parts.username and not parts.password and (parts.hostname or "").endswith(".amazonaws.com"):
         extra["password"] = _iam_token(parts.hostname or "", parts.port or 5432, parts.username)
     return psycopg.connect(
-        url, autocommit=True, row_factory=dict_row, connect_timeout=5, options="-c timezone=UTC", **extra
+        url,
+        autocommit=True,
+        row_factory=dict_row,
+        connect_timeout=5,
+        # Nothing is prepared: a plan made for a batch of one would be kept for a batch of thousands.
+        prepare_threshold=None,
+        # A function that Lambda froze in a transaction must not hold its locks.
+        options=f"-c timezone=UTC -c idle_in_transaction_session_timeout=30s"
+        f" -c statement_timeout={statement_seconds}s",
+        **extra,
     )
 
 

@@ -41,15 +41,17 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (
     SELECT count(*) AS items
     FROM (
-        SELECT content_type, content_id FROM content_trends
-        WHERE half_life_hours = 24 AND people >= 2
+        SELECT content_type, content_id, author_id FROM content_trends
+        JOIN content USING (content_type, content_id)
+        WHERE half_life_hours = 24 AND people >= 2 AND available
         ORDER BY score DESC
         LIMIT 20
     ) AS top
-    WHERE NOT EXISTS (
-        SELECT FROM content_interactions AS met
-        WHERE met.user_id = profiles.id AND met.content_type = top.content_type AND met.content_id = top.content_id
-          AND met.created_at > %(now)s - interval '7 days'
-    )
+    WHERE top.author_id IS DISTINCT FROM profiles.id
+      AND NOT EXISTS (
+          SELECT FROM content_interactions AS met
+          WHERE met.user_id = profiles.id AND met.content_type = top.content_type AND met.content_id = top.content_id
+            AND met.created_at > %(now)s - interval '90 days'
+      )
 ) AS trending
 WHERE profiles.id = ANY (%(user_ids)s::uuid[]);

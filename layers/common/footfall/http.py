@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any
@@ -92,8 +93,12 @@ class Answer:
         return {
             "statusCode": int(self.status),
             "headers": {"content-type": "application/json", **(self.headers or {})},
-            "body": "" if empty else json.dumps(self.body, separators=(",", ":"), default=str),
+            "body": "" if empty else json.dumps(self.body, separators=(",", ":"), default=_plain),
         }
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 Route = Callable[[Request], Answer]

@@ -1,0 +1,1 @@
+"""API Gateway HTTP API: routes to functions, with its own errors, authorizers, CORS and throttle."""

@@ -1,0 +1,129 @@
+"""What the local runner knows of a template: plain values, all references resolved."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+ACCOUNT = "000000000000"
+REGION = "us-east-1"
+
+
+@dataclass(frozen=True)
+class Queue:
+    """`attributes` are those of SQS's CreateQueue, all text."""
+
+    logical_id: str
+    name: str
+    arn: str
+    url: str
+    attributes: Mapping[str, str]
+    dead_letter_arn: str | None
+
+
+@dataclass(frozen=True)
+class QueueSource:
+    """`window` in seconds; `concurrency` is None where the template sets no MaximumConcurrency."""
+
+    queue_arn: str
+    batch_size: int
+    window: float
+    concurrency: int | None
+    reports_failures: bool
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """`input` is the payload as text; None means the event that the scheduler makes."""
+
+    name: str
+    expression: str
+    source: str
+    input: str | None
+
+
+@dataclass(frozen=True)
+class Function:
+    """`timeout` in seconds, `memory` in MB; `layers` are folders relative to the template."""
+
+    logical_id: str
+    name: str
+    handler: str
+    runtime: str
+    timeout: float
+    memory: int
+    environment: Mapping[str, str]
+    layers: tuple[str, ...] = ()
+    queue_sources: tuple[QueueSource, ...] = ()
+    schedules: tuple[Schedule, ...] = ()
+    runs_on_deploy: bool = False
+
+    @property
+    def short_name(self) -> str:
+        return self.logical_id.removesuffix("Function").lower()
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.name}"
+
+
+@dataclass(frozen=True)
+class Authorizer:
+    """`headers` are lower case; `ttl` in seconds, 0 asks every time."""
+
+    name: str
+    function: str
+    headers: tuple[str, ...]
+    ttl: float
+
+
+@dataclass(frozen=True)
+class Throttle:
+    """`rate` in requests a second."""
+
+    rate: float
+    burst: float
+
+
+@dataclass(frozen=True)
+class Route:
+    """`method` may be ANY; `path` may be `$default`; `function` and `authorizer` are names."""
+
+    method: str
+    path: str
+    function: str
+    authorizer: str | None = None
+    timeout: float = 30.0
+    throttle: Throttle | None = None
+
+    @property
+    def key(self) -> str:
+        return self.path if self.path == "$default" else f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True)
+class Cors:
+    origins: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+    expose: tuple[str, ...] = ()
+    max_age: int | None = None
+    credentials: bool = False
+
+
+@dataclass(frozen=True)
+class Api:
+    routes: tuple[Route, ...] = ()
+    authorizers: Mapping[str, Authorizer] = field(default_factory=dict)
+    cors: Cors | None = None
+
+
+@dataclass(frozen=True)
+class Template:
+    """Functions and queues by logical id; parameters as they were resolved."""
+
+    parameters: Mapping[str, object]
+    functions: Mapping[str, Function]
+    queues: Mapping[str, Queue]
+    api: Api
+
+    def queue_by_arn(self, arn: str) -> Queue:
+        return next(queue for queue in self.queues.values() if queue.arn == arn)

@@ -1,0 +1,1 @@
+"""What wakes functions: the events that AWS builds, the event source of a queue, and schedules."""
