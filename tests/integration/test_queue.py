@@ -30,7 +30,7 @@ from local.queue.rules import (
     MessageNotInflightError,
     ReceiptHandleIsInvalidError,
 )
-from local.queue.store import Message, Queue, QueueDoesNotExistError, QueueStore, QueueStoreError
+from local.queue.store import SQL, Message, Queue, QueueDoesNotExistError, QueueStore, QueueStoreError
 
 
 class Clock:
