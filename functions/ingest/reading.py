@@ -1,18 +1,26 @@
 """From the bytes of a request to the events in it, none of them looked at yet."""
 
 import json
+import math
+import re
 import zlib
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from footfall.errors import BadRequestError, TooLargeError
-from functions.ingest.cleaning import is_suspect
+from functions.ingest.cleaning import MAX_DEPTH, is_suspect
 
 MAX_BYTES = 4 * 1024 * 1024
+# A body of 4 MiB could hold two million zeros; to refuse each by name would answer more than Lambda may.
+MAX_EVENTS = 50_000
 
 _GZIP = b"\x1f\x8b"
 # What gzip looks like after something decoded it as text.
-_MANGLED_GZIP = "\x1f\ufffd".encode()
+_MANGLED_GZIP = ("\x1f\ufffd".encode(), "\x1f\x8b".encode())
+# A text (closed or not), whose brackets don't count, or a bracket; possessive, so it takes linear time.
+_TEXT_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+"?+|[][{}]', re.DOTALL)
+# Deeper than cleaning keeps, wherever in the body the event stands.
+_DEEPEST = 2 * MAX_DEPTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +38,7 @@ def read(body: bytes) -> Batch:
     """Decides by the bytes, not by what the headers claim.
 
     Raises:
-        TooLargeError: over 4 MiB, packed or unpacked.
+        TooLargeError: over 4 MiB, packed or unpacked, or over 50,000 events.
         BadRequestError: not JSON, or JSON that holds no events; says what is wrong and where.
     """
     if len(body) > MAX_BYTES:
@@ -55,6 +63,8 @@ def _unpack(body: bytes) -> bytes:
         raise TooLargeError(f"the body unpacks to more than {MAX_BYTES:,} bytes")
     if not unpacker.eof:
         raise BadRequestError("the body is gzip that ends too early")
+    if unpacker.unused_data:
+        raise BadRequestError("the body has something after the end of its gzip")
     return plain
 
 
@@ -67,15 +77,36 @@ def _parse(body: bytes) -> tuple[Any, bool]:
     except UnicodeDecodeError as error:
         raise BadRequestError(f"the body isn't UTF-8 (byte {error.start})") from None
     try:
-        return _STRICT.decode(text), is_suspect(body)
+        return _decode(text, is_suspect(body))
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise BadRequestError(f"the body isn't JSON: {error.msg} ({where})") from None
-    except ValueError:
-        # NaN, an infinity, or an integer of over 4,300 digits, which Python refuses to read.
-        return _LENIENT.decode(text), True
-    except RecursionError:
-        raise BadRequestError("the body is nested too deeply") from None
+
+
+def _decode(text: str, suspect: bool) -> tuple[Any, bool]:
+    try:
+        return _STRICT.decode(text), suspect
+    except json.JSONDecodeError:
+        raise
+    except (ValueError, RecursionError):
+        # A number that no table holds, or deep nesting, which Python refuses to read.
+        return _LENIENT.decode(_shallow(text)), True
+
+
+def _shallow(text: str) -> str:
+    """The document with NaN, which cleaning removes and marks, for what is nested too deeply to be read."""
+    kept: list[str] = []
+    depth = start = 0
+    for token in _TEXT_OR_BRACKET.finditer(text):
+        if token[0] in "[{":
+            depth += 1
+            if depth == _DEEPEST:
+                kept += text[start : token.start()], "NaN"
+        elif token[0] in "]}":
+            if depth == _DEEPEST:
+                start = token.end()
+            depth -= 1
+    return "".join(kept) + (text[start:] if depth < _DEEPEST else "")
 
 
 def _batch(document: Any, suspect: bool) -> Batch:
@@ -96,6 +127,8 @@ def _batch(document: Any, suspect: bool) -> Batch:
 def _some(events: list[Any]) -> list[Any]:
     if not events:
         raise BadRequestError("events: the list is empty")
+    if len(events) > MAX_EVENTS:
+        raise TooLargeError(f"events: there are {len(events):,}; {MAX_EVENTS:,} are allowed")
     return events
 
 
@@ -103,10 +136,19 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(constant)
 
 
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _refuse(text)
+
+
+def _whole(digits: str) -> int:
+    return int(digits) if len(digits) < 300 else _refuse(digits)
+
+
 def _integer(digits: str) -> int | float | None:
     # Python refuses long integers as an attack; as a float it is an infinity, which cleaning removes.
     return int(digits) if len(digits) < 400 else float(digits)
 
 
-_STRICT = json.JSONDecoder(parse_constant=_refuse)
+_STRICT = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite, parse_int=_whole)
 _LENIENT = json.JSONDecoder(parse_constant=float, parse_int=_integer)

@@ -18,9 +18,7 @@ class Sender:
 
     def __init__(self, queue_url: str) -> None:
         self._queue_url = queue_url
-        patience = Config(
-            connect_timeout=1, read_timeout=1.4, retries={"total_max_attempts": 2, "mode": "standard"}
-        )
+        patience = Config(connect_timeout=1, read_timeout=1.4, retries={"total_max_attempts": 1})
         # The URL says the region, but the client wants to hear it; the runtime sets AWS_REGION.
         self._client: Any = boto3.client("sqs", config=patience)
 
@@ -32,6 +30,14 @@ class Sender:
         """
         for body in bodies:
             try:
-                self._client.send_message(QueueUrl=self._queue_url, MessageBody=body)
+                self._send(body)
             except (BotoCoreError, ClientError) as error:
                 raise QueueUnavailableError(f"{type(error).__name__}: {error}") from error
+
+    def _send(self, body: str) -> None:
+        # A connection that died while the function was frozen deserves a second try. It is ours, because
+        # botocore would first wait up to a second, which the three don't leave.
+        try:
+            self._client.send_message(QueueUrl=self._queue_url, MessageBody=body)
+        except (BotoCoreError, ClientError):
+            self._client.send_message(QueueUrl=self._queue_url, MessageBody=body)

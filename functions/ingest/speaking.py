@@ -1,7 +1,6 @@
 """Who speaks: a page with a browser key, a server with the server key, or a user with a verified token."""
 
 import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -54,5 +53,5 @@ def _basic(event: Mapping[str, Any]) -> str | None:
         return None
     try:
         return base64.b64decode(value, validate=True).decode().partition(":")[0]
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         return None

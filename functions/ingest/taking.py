@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from footfall import ids
 from footfall.errors import BadRequestError
 from footfall.events import Context, Record, dumps
-from functions.ingest.cleaning import clean
+from functions.ingest.cleaning import MAX_DEPTH, clean
 from functions.ingest.reading import Batch
 from functions.ingest.speaking import Speaker
 from functions.ingest.validating import BROWSER_PAST, InvalidEventError, Reception, parse_time, to_record
@@ -62,7 +62,7 @@ def context_of(event: Mapping[str, Any], received_at: datetime, speaker: Speaker
     context["user_agent"] = headers.get("user-agent", "")[:1000]
     context["country"] = headers.get("cloudfront-viewer-country", "")[:100]
     context["city"] = headers.get("cloudfront-viewer-city", "")[:100]
-    return context
+    return cast("Context", clean(context))
 
 
 def _floor(speaker: Speaker, received_at: datetime, earliest: datetime) -> datetime:
@@ -73,7 +73,7 @@ def _sent_at(value: object) -> datetime | None:
     if value is None:
         return None
     try:
-        return parse_time(value if isinstance(value, str) else repr(value), "sent_at")
+        return parse_time(value, "sent_at")
     except InvalidEventError as error:
         raise BadRequestError(str(error)) from None
 
@@ -84,6 +84,9 @@ def _encode(event: Any, reception: Reception, suspect: bool) -> str:
     if suspect and cleaned != event:
         record.setdefault("metadata", {})["_cleaned"] = True
     encoded = _dumps(record)
+    if not suspect and encoded.count("{") + encoded.count("[") > MAX_DEPTH:
+        # Perhaps so deep that the consumer couldn't read it.
+        return _encode(event, reception, suspect=True)
     if len(encoded) > MAX_EVENT_BYTES:
         raise InvalidEventError(f"has {len(encoded):,} bytes; {MAX_EVENT_BYTES:,} are allowed")
     return encoded

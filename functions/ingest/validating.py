@@ -6,7 +6,7 @@ kept in `metadata._truncated`.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from footfall import ids
@@ -36,11 +36,15 @@ class Reception:
 
     @property
     def correction(self) -> timedelta:
-        """What to add to the client's times; zero unless its clock is off by more than five minutes."""
+        """What to add to the client's times; zero unless its clock is off by more than five minutes.
+
+        In steps of five minutes: the time on the way is part of what a clock seems off by, and would put an
+        event of a quick request before one of a slow request that happened earlier.
+        """
         if self.sent_at is None:
             return timedelta()
         off = self.received_at - self.sent_at
-        return off if abs(off) > CLOCK_TOLERANCE else timedelta()
+        return CLOCK_TOLERANCE * round(off / CLOCK_TOLERANCE) if abs(off) > CLOCK_TOLERANCE else timedelta()
 
 
 def to_record(event: Any, reception: Reception) -> Record:
@@ -51,7 +55,7 @@ def to_record(event: Any, reception: Reception) -> Record:
     """
     if not isinstance(event, dict):
         raise InvalidEventError(f"must be an object, not {_kind_of(event)}")
-    kind = event.get("type", "activity")
+    kind = "activity" if event.get("type") is None else event["type"]
     build = _BUILDERS.get(kind) if isinstance(kind, str) else None
     if build is None:
         raise InvalidEventError(f"type: must be one of {', '.join(_BUILDERS)}, not {_shown(kind)}")
@@ -122,10 +126,10 @@ class _Reader:
             value = str(value)
         if not isinstance(value, str):
             raise InvalidEventError(f"{field}: must be text, not {_kind_of(value)}")
-        if kind in _PERSONAL and ids.is_junk(value):
-            raise InvalidEventError(f"{field}: {_shown(value)} is no id")
-        if kind == "session" and ids.is_junk(value):
+        if kind in _DISPENSABLE and ids.is_junk(value):
             return
+        if _would_merge_strangers(kind, value):
+            raise InvalidEventError(f"{field}: {_shown(value)} is no id")
         if not value or len(value) > ids.MAX_LENGTH:
             raise InvalidEventError(f"{field}: must have 1 to {ids.MAX_LENGTH} characters, not {len(value)}")
         self.name(field, kind, value)
@@ -141,18 +145,14 @@ class _Reader:
         if said is None:
             self.put("created_at", reception.received_at.isoformat())
             return
-        created = _within(said, reception.correction, reception.earliest, reception.received_at + FUTURE)
+        created = _within(said, reception)
         self.put("created_at", created.isoformat())
         if created != said:
             self.put("client_created_at", said.isoformat())
 
     def time(self, field: str, within: Mapping[str, Any] | None = None, path: str = "") -> datetime | None:
         value = (self.event if within is None else within).get(field)
-        if value is None:
-            return None
-        if not isinstance(value, str):
-            raise InvalidEventError(f"{path}{field}: must be an RFC 3339 time, not {_kind_of(value)}")
-        return parse_time(value, f"{path}{field}")
+        return None if value is None else parse_time(value, f"{path}{field}")
 
     def text(self, field: str, most: int, required: bool = False) -> None:
         value = self.event.get(field)
@@ -175,7 +175,7 @@ class _Reader:
             raise InvalidEventError(f"{field}: must be a number, not {_kind_of(value)}")
         if value < 0:
             raise InvalidEventError(f"{field}: must not be negative")
-        self.record[field] = min(int(value), MAX_INTEGER)
+        self.record[field] = int(min(value, MAX_INTEGER))
 
     def mapping(self, field: str) -> dict[str, Any] | None:
         value = self.event.get(field)
@@ -203,26 +203,31 @@ class _Reader:
         return rest
 
 
-def parse_time(value: str, field: str) -> datetime:
-    """An aware time.
+def parse_time(value: object, field: str) -> datetime:
+    """A time in UTC.
 
     Raises:
         InvalidEventError: not RFC 3339, or without an offset.
     """
+    if not isinstance(value, str):
+        raise InvalidEventError(f"{field}: must be an RFC 3339 time, not {_kind_of(value)}")
     try:
-        moment = datetime.fromisoformat(value)
+        moment = datetime.fromisoformat(value.upper())
     except ValueError:
         raise InvalidEventError(f"{field}: must be an RFC 3339 time, not {_shown(value)}") from None
     if moment.tzinfo is None:
         raise InvalidEventError(f"{field}: {_shown(value)} has no offset (end it with Z for UTC)")
-    return moment
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        # The calendar's first and last hours may lie outside it in UTC; so far away, hours don't matter.
+        return moment.replace(tzinfo=UTC)
 
 
-def _within(said: datetime, correction: timedelta, earliest: datetime, latest: datetime) -> datetime:
-    # Near the ends of the calendar adding would overflow, and what is there is clamped anyway.
-    if not earliest - abs(correction) <= said <= latest + abs(correction):
-        return earliest if said < earliest else latest
-    return min(max(said + correction, earliest), latest)
+def _within(said: datetime, reception: Reception) -> datetime:
+    # Differences reach farther than dates, so nothing overflows near the ends of the calendar.
+    ahead = said - reception.received_at + reception.correction
+    return reception.received_at + min(max(ahead, reception.earliest - reception.received_at), FUTURE)
 
 
 def _activity(reader: _Reader) -> None:
@@ -289,7 +294,14 @@ def _kind_of(value: object) -> str:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, (list, dict)):
+        return _kind_of(value)
     return repr(value) if len(repr(value)) <= 60 else f"{repr(value)[:60]}…"
+
+
+def _would_merge_strangers(kind: Kind, value: str) -> bool:
+    # Rows may be counted from 0, people aren't.
+    return ids.is_junk(value) and (kind in _PERSONAL or (kind == "event" and value != "0"))
 
 
 _BUILDERS: Mapping[str, Callable[[_Reader], None]] = {
@@ -299,6 +311,8 @@ _BUILDERS: Mapping[str, Callable[[_Reader], None]] = {
     "content": _content,
 }
 _PERSONAL = frozenset({"user", "anonymous"})
+# An event is worth as much without them.
+_DISPENSABLE = frozenset({"session", "feed"})
 _DEVICE = {"user_agent": 1000, "ip": 45, "country": 100, "city": 100}
 _KINDS: tuple[tuple[type, str], ...] = (
     (bool, "true or false"),

@@ -37,7 +37,7 @@ def lines(file: Path, shift: timedelta | None = None) -> Iterator[Line]:
     """The lines of a .csv, .csv.gz or .zip, each event with an id that is the same at every import.
 
     Args:
-        shift: is added to every time; events that are shifted have other ids than those that are not.
+        shift: is added to every time; the event stays the same.
 
     Raises:
         ImportFileError: no such file, or its columns aren't known.
@@ -55,7 +55,7 @@ def lines(file: Path, shift: timedelta | None = None) -> Iterator[Line]:
             values = tuple(str(value) for value in row.values())
             occurrences[values] += 1
             # The same row twice is two interactions, so its occurrence belongs to its id.
-            name = "\x1f".join(("plain" if shift is None else "shifted", str(occurrences[values]), *values))
+            name = "\x1f".join((str(occurrences[values]), *values))
             moved = created_at + (shift or timedelta())
             event |= {"id": str(uuid.uuid5(NAMESPACE, name)), "created_at": moved.isoformat()}
             yield Line(reader.line_num, event, created_at)

@@ -1,0 +1,64 @@
+"""Every variable by its name; one that is missing is named when it is asked for."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from footfall.errors import MissingSettingError
+from footfall.settings import Settings
+
+REQUIRED: list[tuple[str, Callable[[Settings], Any], str]] = [
+    ("DATABASE_URL", lambda settings: settings.database_url, "postgresql://footfall@host/footfall"),
+    ("QUEUE_URL", lambda settings: settings.queue_url, "https://sqs.eu-central-1.amazonaws.com/1/q"),
+    ("JWT_ISSUER", lambda settings: settings.jwt_issuer, "https://issuer.invalid"),
+    ("JWT_AUDIENCE", lambda settings: settings.jwt_audience, "footfall"),
+]
+
+
+@pytest.mark.parametrize(("name", "read", "value"), REQUIRED)
+def test_a_variable_is_read_when_it_is_asked_for(
+    name: str, read: Callable[[Settings], Any], value: str
+) -> None:
+    environ: dict[str, str] = {}
+    settings = Settings(environ)
+    for missing in (None, ""):
+        if missing is not None:
+            environ[name] = missing
+        with pytest.raises(MissingSettingError, match=f"^the environment variable {name} is missing$"):
+            read(settings)
+    environ[name] = value
+    assert read(settings) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("", ()), (" , ,", ()), ("a", ("a",)), (" a, b ,,c", ("a", "b", "c"))],
+)
+def test_lists_of_digests_may_be_empty(value: str, expected: tuple[str, ...]) -> None:
+    settings = Settings({"BROWSER_KEY_HASHES": value, "SERVER_KEY_HASHES": value})
+    assert settings.browser_key_hashes == settings.server_key_hashes == expected
+    assert Settings({}).browser_key_hashes == Settings({}).server_key_hashes == ()
+
+
+def test_browser_and_server_keys_are_not_mixed_up() -> None:
+    settings = Settings({"BROWSER_KEY_HASHES": "b", "SERVER_KEY_HASHES": "s"})
+    assert (settings.browser_key_hashes, settings.server_key_hashes) == (("b",), ("s",))
+
+
+@pytest.mark.parametrize(("value", "months"), [("1", 1), ("13", 13), ("240", 240)])
+def test_retention_is_counted_in_months(value: str, months: int) -> None:
+    assert Settings({"RETENTION_MONTHS": value}).retention_months == months
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "many", " 1", "²"])
+def test_retention_that_is_no_number_of_months_is_refused(value: str) -> None:
+    with pytest.raises(MissingSettingError, match=r"^RETENTION_MONTHS must be a whole number from 1, not "):
+        _ = Settings({"RETENTION_MONTHS": value}).retention_months
+    with pytest.raises(MissingSettingError, match="RETENTION_MONTHS is missing"):
+        _ = Settings({}).retention_months
+
+
+def test_the_log_level_has_a_default() -> None:
+    assert Settings({}).log_level == "INFO"
+    assert Settings({"LOG_LEVEL": "DEBUG"}).log_level == "DEBUG"

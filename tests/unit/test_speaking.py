@@ -1,0 +1,122 @@
+"""Who is believed: by write key, wherever it stands, or by the token that the gateway verified."""
+
+import base64
+from typing import Any
+
+import pytest
+
+from footfall.errors import UnauthorizedError
+from footfall.keys import digest
+from footfall.settings import Settings
+from functions.ingest.speaking import Speaker, from_key, from_token
+from tests.samples import load
+
+SETTINGS = Settings(
+    {
+        "BROWSER_KEY_HASHES": f"{digest('old page')},{digest('page')}",
+        "SERVER_KEY_HASHES": f"{digest('server')}, {digest('sérver').upper()}",
+    }
+)
+
+
+def request(query: str | None = None, authorization: str | None = None) -> dict[str, Any]:
+    event = load("ingest_gzip")
+    event["headers"].pop("authorization")
+    if query is not None:
+        event["queryStringParameters"] = {"write_key": query}
+    if authorization is not None:
+        event["headers"]["authorization"] = authorization
+    return event
+
+
+def basic(text: str, scheme: str = "Basic") -> str:
+    return f"{scheme} {base64.b64encode(text.encode()).decode()}"
+
+
+@pytest.mark.parametrize(
+    ("key", "kind"),
+    [("page", "browser"), ("old page", "browser"), ("server", "server"), ("sérver", "server")],
+)
+def test_a_key_is_found_in_query_body_and_basic(key: str, kind: str) -> None:
+    for speaker in (
+        from_key(request(key), None, SETTINGS),
+        from_key(request(), key, SETTINGS),
+        from_key(request("", basic("wrong")), key, SETTINGS),
+        from_key(request("", basic(f"{key}:")), "", SETTINGS),
+        from_key(request(None, basic(f"{key}:password", "bASIC")), None, SETTINGS),
+        from_key(request(None, basic(key)), None, SETTINGS),
+    ):
+        assert (speaker.kind, speaker.user) == (kind, None)
+
+
+def test_the_first_place_that_holds_a_key_decides() -> None:
+    assert from_key(request("server", basic("page")), "page", SETTINGS) == Speaker("server")
+    assert from_key(request(None, basic("server")), "page", SETTINGS) == Speaker("browser")
+    with pytest.raises(UnauthorizedError):
+        from_key(request("wrong"), "server", SETTINGS)
+
+
+@pytest.mark.parametrize(
+    "key", ["wrong", "Page", "page ", " ", "\x00", "\ud800", "x" * 100_000, digest("page")]
+)
+def test_an_unknown_key_is_refused(key: str) -> None:
+    for query, body in [(key, None), (None, key)]:
+        with pytest.raises(UnauthorizedError, match=r"^write_key: isn't known$"):
+            from_key(request(query), body, SETTINGS)
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        None,
+        "",
+        "Basic",
+        "Basic ",
+        "Basic é",
+        "Basic \udce9",
+        "Basic !!!!",
+        "Basic cGFnZQ",
+        f"Basic {base64.b64encode(bytes([255])).decode()}",
+        basic(":server"),
+        "Bearer server",
+        basic("page", "Bearer"),
+    ],
+)
+def test_a_missing_key_says_where_it_may_stand(authorization: str | None) -> None:
+    with pytest.raises(UnauthorizedError, match=r"in the query, in the body, or as Basic user name"):
+        from_key(request(None, authorization), None, SETTINGS)
+
+
+def test_a_request_without_headers_has_no_key() -> None:
+    event = request()
+    del event["headers"]
+    with pytest.raises(UnauthorizedError):
+        from_key(event, None, SETTINGS)
+
+
+def test_without_configured_keys_nobody_is_let_in() -> None:
+    for key in ("", "page", digest("")):
+        with pytest.raises(UnauthorizedError):
+            from_key(request(key), key, Settings({"BROWSER_KEY_HASHES": "", "SERVER_KEY_HASHES": " , "}))
+
+
+def test_the_token_says_who_speaks() -> None:
+    assert from_token(load("ingest_post_my_events")) == Speaker("user", "ada")
+
+
+@pytest.mark.parametrize("sub", ["", None, "null", "undefined", "0", " "])
+def test_the_server_key_and_junk_are_no_user(sub: str | None) -> None:
+    event = load("ingest_post_my_events")
+    event["requestContext"]["authorizer"]["lambda"]["sub"] = sub
+    with pytest.raises(UnauthorizedError, match="needs a user's token"):
+        from_token(event)
+
+
+@pytest.mark.parametrize("authorizer", [None, {}, {"lambda": None}, {"jwt": {"claims": {"sub": "ada"}}}])
+def test_what_no_authorizer_verified_is_not_believed(authorizer: Any) -> None:
+    event = load("ingest_post_my_events")
+    event["requestContext"].pop("authorizer")
+    if authorizer is not None:
+        event["requestContext"]["authorizer"] = authorizer
+    with pytest.raises(UnauthorizedError):
+        from_token(event)
