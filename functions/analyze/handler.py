@@ -13,6 +13,7 @@ from functions.analyze.learning import QUERIES, analyze
 
 # A chunk begun must still be finished before Lambda ends the function.
 RESERVE_MILLISECONDS = 20_000
+STATEMENT_SECONDS = 120
 
 
 def lambda_handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
@@ -29,4 +30,4 @@ def lambda_handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 
 @cache
 def _database() -> Database:
-    return Database(Settings(os.environ).database_url, QUERIES)
+    return Database(Settings(os.environ).database_url, QUERIES, STATEMENT_SECONDS)

@@ -22,6 +22,8 @@ QUERIES = {**queries.load(Path(__file__).parent), **suggesting.QUERIES}
 LOCK = 7_302
 CHUNK = 500
 NOBODY = "00000000-0000-0000-0000-000000000000"
+# Above every transaction id.
+END = str(2**64 - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +54,9 @@ def analyze(database: Database, now: datetime, has_time: Callable[[], bool]) -> 
     if not _one(database, "try_lock", lock=LOCK)["locked"]:
         return Run(0, finished=False)
     try:
-        run = _learn_users(database, now, has_time)
-        if run.finished:
-            _learn_trends(database, now)
-        return run
+        # Suggestions count trends, and a backlog of users must not keep trends from being learned.
+        _learn_trends(database, now)
+        return _learn_users(database, now, has_time)
     finally:
         _one(database, "unlock", lock=LOCK)
 
@@ -73,13 +74,13 @@ def _learn_users(database: Database, now: datetime, has_time: Callable[[], bool]
 
 
 def _begin(progress: dict[str, Any]) -> Position:
+    if int(progress["watermark"]) > int(progress["next_to_come"]):
+        # The database was restored elsewhere and its transactions count anew: look at everyone once, also at
+        # those who carry a transaction that is yet to come.
+        return Position("0", END, progress["oldest_running"])
     if progress["resume"]:
         return Position(**progress["resume"])
-    watermark = progress["watermark"]
-    if int(watermark) > int(progress["next_to_come"]):
-        # The database was restored elsewhere and its transactions count anew: look at everyone once.
-        watermark = "0"
-    return Position(watermark, progress["next_to_come"], progress["oldest_running"])
+    return Position(progress["watermark"], progress["next_to_come"], progress["oldest_running"])
 
 
 def _learn_chunk(transaction: Transaction, at: Position, now: datetime) -> tuple[Position, int] | None:
@@ -108,7 +109,8 @@ def _learn_trends(database: Database, now: datetime) -> None:
     def work(transaction: Transaction) -> None:
         known = (transaction.one("progress", task="trends") or {}).get("resume")
         basis = transaction.one("interactions_lately", now=now) or {}
-        seen = {"interactions": basis["interactions"]}
+        # At least hourly all the same: a dwell that grew is not counted, and scores decay.
+        seen = {**basis, "hour": now.replace(minute=0, second=0, microsecond=0).isoformat()}
         if known == seen:
             return
         transaction.run("learn_trends", now=now)

@@ -92,8 +92,9 @@ ON CONFLICT (user_id) DO UPDATE SET
     priority = excluded.priority, evidence = excluded.evidence, computed_at = excluded.computed_at;
 
 -- interactions_lately --
--- How many interactions the trends rest on; the same number as last time means that there is nothing to do.
-SELECT coalesce(sum(events), 0)::text AS interactions, %(now)s - interval '7 days' AS since
+-- How many interactions the trends rest on, and when they were; the same as last time: there is nothing to do.
+SELECT coalesce(sum(events), 0)::text AS interactions,
+       coalesce(sum(events * extract(epoch FROM minute)), 0)::bigint::text AS moments
 FROM live_counts
 WHERE event_type = 'content_interaction' AND NOT is_bot
   AND minute > %(now)s - interval '7 days' AND minute <= %(now)s;

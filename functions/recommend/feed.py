@@ -10,7 +10,7 @@ from footfall import ids
 from footfall.database import Transaction
 from footfall.errors import BadRequestError
 
-# A feed is as old as its id says; the months of its impressions are the only ones that are looked through.
+# Who scrolls further starts anew.
 MAX_POSITION = 10_000
 
 
@@ -140,6 +140,9 @@ def _reason(row: Mapping[str, Any]) -> str:
 def _reasoning(items: list[Item], liked: list[str]) -> str:
     if not items:
         return "There is nothing to show that you haven't seen"
+    shown = {item["content_type"] for item in items}
+    if reasons := [kind for kind in liked if kind in shown]:
+        return f"Based on your {' and '.join(reasons)} activity"
     if liked:
-        return f"Based on your {' and '.join(liked)} activity"
+        return "Popular and new for everyone: nothing of what you like is left for this page"
     return "Popular and new for everyone: we don't know yet what you like"

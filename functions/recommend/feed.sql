@@ -23,10 +23,11 @@ WITH RECURSIVE types AS (
     SELECT content_type, content_id FROM impressions WHERE feed_id = %(feed_id)s
 ), candidates AS (
     SELECT CASE WHEN kind.is_preferred THEN 0 ELSE 2 END AS tier, kind.is_preferred, true AS is_trending,
-           trend.content_type, trend.content_id, kind.score * trend.score AS weight, trend.people
+           trend.content_type, trend.content_id, kind.score * trend.score AS weight, trend.people,
+           trend.title, trend.url
     FROM ranked_types AS kind
     CROSS JOIN LATERAL (
-        SELECT content_type, content_id, content_trends.score, people
+        SELECT content_type, content_id, content_trends.score, people, title, url
         FROM content_trends
         JOIN content USING (content_type, content_id)
         WHERE half_life_hours = 24 AND content_type = kind.content_type
@@ -39,10 +40,10 @@ WITH RECURSIVE types AS (
     SELECT CASE WHEN kind.is_preferred THEN 1 ELSE 3 END, kind.is_preferred, false,
            newest.content_type, newest.content_id,
            kind.score * power(0.5, least(greatest(extract(epoch FROM %(now)s - newest.at)::float8, 0), 8.64e7) / 864000),
-           NULL
+           NULL, newest.title, newest.url
     FROM ranked_types AS kind
     CROSS JOIN LATERAL (
-        SELECT content_type, content_id, coalesce(published_at, first_seen_at) AS at
+        SELECT content_type, content_id, coalesce(published_at, first_seen_at) AS at, title, url
         FROM content
         WHERE content_type = kind.content_type AND available AND author_id IS DISTINCT FROM %(user_id)s
           AND coalesce(published_at, first_seen_at) <= %(now)s
@@ -55,9 +56,7 @@ WITH RECURSIVE types AS (
     FROM candidates
     ORDER BY content_type, content_id, tier
 ), eligible AS (
-    SELECT best.*, content.title, content.url, best.weight / max(best.weight) OVER (PARTITION BY tier) AS share
-    FROM best
-    JOIN content USING (content_type, content_id)
+    SELECT best.*, best.weight / max(best.weight) OVER (PARTITION BY tier) AS share FROM best
 )
 SELECT eligible.content_type, eligible.content_id, is_preferred, is_trending, people, title, url,
        coalesce(external_ids.external_id, eligible.content_id::text) AS external_id,

@@ -2,26 +2,31 @@
 
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from footfall import ids, queries, suggesting
 from footfall.database import Database, Transaction
-from footfall.errors import BadRequestError
+from footfall.errors import BadDataError, BadRequestError
 from footfall.http import ADMIN, READ, Answer, Request, dispatch
 from footfall.settings import Settings
 from functions.recommend import people
 from functions.recommend.feed import Wish, feed
 
+T = TypeVar("T")
+
 QUERIES = {**queries.load(Path(__file__).parent), **suggesting.QUERIES}
 
 # Long enough for a database that was restarted, short enough for a page that waits.
 PATIENCE_SECONDS = 3.0
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
@@ -30,7 +35,7 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
 
 def get_feed(request: Request) -> Answer:
     user_id = _user(request, READ)
-    content_type = request.query.get("content_type") or None
+    content_type = _storable("content_type", request.query.get("content_type", "")) or None
     wish = Wish(request.limit(20, 100), content_type, request.query.get("cursor") or None)
     now = datetime.now(UTC)
     return _answer(
@@ -59,19 +64,22 @@ def get_preferences(request: Request) -> Answer:
 
 
 def get_preference(request: Request) -> Answer:
-    user_id, key = _user(request, READ), request.path["key"]
+    user_id, key = _user(request, READ), _key(request)
     return _answer(lambda transaction: people.preference(transaction, user_id, key))
 
 
 def put_preference(request: Request) -> Answer:
-    user_id, key, value = _user(request, ADMIN), request.path["key"], _json(request)
+    user_id, key, value = _user(request, ADMIN), _key(request), _json(request)
     now = datetime.now(UTC)
-    return _answer(lambda transaction: people.put_preference(transaction, user_id, key, value, now))
+    try:
+        return _answer(lambda transaction: people.put_preference(transaction, user_id, key, value, now))
+    except BadDataError as error:
+        raise BadRequestError(f"the body can't be stored: {error}") from None
 
 
 def delete_preference(request: Request) -> Answer:
-    user_id, key = _user(request, ADMIN), request.path["key"]
-    _database().run(lambda transaction: people.delete_preference(transaction, user_id, key))
+    user_id, key = _user(request, ADMIN), _key(request)
+    _run(lambda transaction: people.delete_preference(transaction, user_id, key))
     return Answer(None, HTTPStatus.NO_CONTENT)
 
 
@@ -82,10 +90,20 @@ def _user(request: Request, scope_for_others: str) -> str:
         return request.caller.user_id
     if ids.is_junk(named) or len(named) > ids.MAX_LENGTH:
         raise BadRequestError(f"user: {named[:40]!r} is no id")
-    user_id = ids.to_uuid("user", named)
+    user_id = ids.to_uuid("user", _storable("user", named))
     if not request.caller.sub or user_id != request.caller.user_id:
         request.caller.require(scope_for_others)
     return user_id
+
+
+def _key(request: Request) -> str:
+    return _storable("key", request.path["key"])
+
+
+def _storable(name: str, text: str) -> str:
+    if _UNSTORABLE.search(text):
+        raise BadRequestError(f"{name}: {text[:40]!r} holds a character that can't be stored")
+    return text
 
 
 def _json(request: Request) -> Any:
@@ -100,7 +118,11 @@ def _refuse(constant: str) -> None:
 
 
 def _answer(work: Callable[[Transaction], Any]) -> Answer:
-    return Answer(_database().run(work, patience=PATIENCE_SECONDS))
+    return Answer(_run(work))
+
+
+def _run(work: Callable[[Transaction], T]) -> T:
+    return _database().run(work, patience=PATIENCE_SECONDS)
 
 
 @cache

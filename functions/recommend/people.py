@@ -13,6 +13,9 @@ from footfall.rules import NextAction
 # What analyze counted is served for so long; then it is counted again.
 SUGGESTION_KEEPS = timedelta(minutes=10)
 CONTENT_TYPE = "content_type:"
+ACTIVE_HOURS = "active_hours"
+# What is nested deeper may be read once and never again.
+MAX_DEPTH = 32
 
 
 class Preference(TypedDict):
@@ -42,7 +45,7 @@ def insights(transaction: Transaction, user_id: str, now: datetime) -> dict[str,
     profile = transaction.one("profile", user_id=user_id) or {}
     action = next_action_of(transaction, user_id, now)
     known = transaction.all("preferences", user_id=user_id, key=None)
-    active: dict[str, Any] = next((one["value"] for one in known if one["key"] == "active_hours"), {})
+    active: dict[str, Any] = next((one["value"] for one in known if one["key"] == ACTIVE_HOURS), {})
     return {
         "stage": action.stage,
         "suggestion": asdict(action),
@@ -98,8 +101,9 @@ def put_preference(transaction: Transaction, user_id: str, key: str, value: Any,
         raise BadRequestError("key: must have 1 to 100 characters")
     if value is None:
         raise BadRequestError("the body must be a JSON value that isn't null; DELETE forgets a preference")
-    if key.startswith(CONTENT_TYPE):
-        value = {"type": key.removeprefix(CONTENT_TYPE), "score": _score(value)}
+    if _is_deep(value):
+        raise BadRequestError(f"the body is nested deeper than {MAX_DEPTH}")
+    value = _checked(key, value)
     transaction.run("put_preference", user_id=user_id, key=key, value=json.dumps(value), now=now)
     return preference(transaction, user_id, key)
 
@@ -135,6 +139,28 @@ def _preference(row: dict[str, Any]) -> Preference:
 
 def _liking(row: dict[str, Any]) -> dict[str, Any]:
     return {**row["value"], "confidence": row["confidence"], "source": row["source"]}
+
+
+def _checked(key: str, value: Any) -> Any:
+    """The value in the form that feed and insights read; any other key is the product's own."""
+    if key.startswith(CONTENT_TYPE):
+        content_type = key.removeprefix(CONTENT_TYPE)
+        if not 1 <= len(content_type) <= 50:
+            raise BadRequestError("key: a content type must have 1 to 50 characters")
+        return {"type": content_type, "score": _score(value)}
+    if key == ACTIVE_HOURS and not _are_hours(value):
+        raise BadRequestError('active_hours needs {"hours": [whole numbers from 0 to 23]}')
+    return value
+
+
+def _is_deep(value: Any, room: int = MAX_DEPTH) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(room == 0 or _is_deep(item, room - 1) for item in inner)
+
+
+def _are_hours(value: Any) -> bool:
+    hours = value.get("hours") if isinstance(value, dict) else None
+    return isinstance(hours, list) and all(type(hour) is int and 0 <= hour <= 23 for hour in hours)
 
 
 def _score(value: Any) -> float:

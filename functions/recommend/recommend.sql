@@ -19,7 +19,10 @@ WHERE profiles.id = %(user_id)s;
 SELECT preference_key AS key, preference_value AS value, confidence_score::float8 AS confidence, source, updated_at
 FROM user_preferences
 WHERE user_id = %(user_id)s AND (%(key)s::text IS NULL OR preference_key = %(key)s)
-ORDER BY (preference_value ->> 'score')::float8 DESC NULLS LAST, preference_key;
+ORDER BY source = 'explicit' DESC,
+         CASE WHEN preference_key LIKE 'content_type:%%' THEN (preference_value ->> 'score')::float8 END
+             DESC NULLS LAST,
+         preference_key;
 
 -- put_preference --
 -- Keeps what the user said; learning leaves it alone.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local.template import read_template
+from local.template.reader import read_template
 
 PROJECT = Path(__file__).parents[2]
 TEMPLATE = read_template(PROJECT / "template.yaml", overrides={}, queue_url="http://queues.test/{}".format)

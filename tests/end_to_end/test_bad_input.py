@@ -9,7 +9,7 @@ import jwt
 import psycopg
 import pytest
 
-from local.issuer import Issuer
+from local.control.issuer import Issuer
 from tests.end_to_end.local_stack import LocalStack, eventually
 
 pytestmark = pytest.mark.xdist_group("stack")

@@ -1,5 +1,32 @@
 -- facts --
 -- What suggestions may count, for each of these users who has a profile.
+WITH RECURSIVE types AS (
+    (SELECT content_type FROM content ORDER BY content_type LIMIT 1)
+    UNION ALL
+    SELECT (SELECT content.content_type FROM content WHERE content.content_type > types.content_type
+            ORDER BY content.content_type LIMIT 1)
+    FROM types
+    WHERE types.content_type IS NOT NULL
+), top AS MATERIALIZED (
+    SELECT best.* FROM types
+    CROSS JOIN LATERAL (
+        SELECT content_type, content_id, content_trends.score, author_id
+        FROM content_trends
+        JOIN content USING (content_type, content_id)
+        WHERE half_life_hours = 24 AND content_type = types.content_type AND people >= 2 AND available
+        ORDER BY content_trends.score DESC
+        LIMIT 20
+    ) AS best
+    ORDER BY best.score DESC
+    LIMIT 20
+), newest AS MATERIALIZED (
+    SELECT content_type, content_id, attributes, author_id FROM content
+    WHERE content_type = %(opportunity_type)s AND available
+      AND coalesce(published_at, first_seen_at) > %(now)s - make_interval(days => %(new_within_days)s)
+      AND coalesce(published_at, first_seen_at) <= %(now)s
+    ORDER BY coalesce(published_at, first_seen_at) DESC
+    LIMIT 500
+)
 SELECT
     profiles.id AS user_id,
     profiles.created_at AS signed_up_at,
@@ -21,14 +48,7 @@ CROSS JOIN LATERAL (
                JOIN jsonb_path_query(wishes.value, '$[*]') AS offered
                    ON lower(offered #>> '{}') = lower(wanted #>> '{}')
            )) AS matching_opportunities
-    FROM (
-        SELECT content_type, content_id, attributes, author_id FROM content
-        WHERE content_type = %(opportunity_type)s AND available
-          AND coalesce(published_at, first_seen_at) > %(now)s - make_interval(days => %(new_within_days)s)
-          AND coalesce(published_at, first_seen_at) <= %(now)s
-        ORDER BY coalesce(published_at, first_seen_at) DESC
-        LIMIT 500
-    ) AS newest
+    FROM newest
     LEFT JOIN traits AS wishes ON wishes.owner_id = profiles.id AND wishes.key = %(match_key)s
     WHERE newest.author_id IS DISTINCT FROM profiles.id
       AND NOT EXISTS (
@@ -40,13 +60,7 @@ CROSS JOIN LATERAL (
 ) AS fresh
 CROSS JOIN LATERAL (
     SELECT count(*) AS items
-    FROM (
-        SELECT content_type, content_id, author_id FROM content_trends
-        JOIN content USING (content_type, content_id)
-        WHERE half_life_hours = 24 AND people >= 2 AND available
-        ORDER BY score DESC
-        LIMIT 20
-    ) AS top
+    FROM top
     WHERE top.author_id IS DISTINCT FROM profiles.id
       AND NOT EXISTS (
           SELECT FROM content_interactions AS met

@@ -1,0 +1,93 @@
+"""Large tables made inside Postgres, for what is read: the same shape at any size."""
+
+import random
+import uuid
+from dataclasses import astuple, dataclass
+from hashlib import md5
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from benchmarks.framework import Bench, BenchmarkError
+from footfall import queries
+from footfall.database import Database, connect
+from functions.analyze import learning
+
+QUERIES = queries.load(Path(__file__).parent)
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Rows of each kind."""
+
+    activities: int
+    users: int
+    interactions: int
+    contents: int
+
+    def at(self, scale: float) -> "Size":
+        return Size(*(max(int(rows * scale), 50) for rows in astuple(self)))
+
+
+SMALL = Size(activities=300_000, users=7_500, interactions=75_000, contents=1_500)
+LARGE = Size(activities=4_000_000, users=100_000, interactions=1_000_000, contents=20_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Populated:
+    url: str
+    size: Size
+
+
+def populated(bench: Bench, full: Size) -> Populated:
+    """A database of that size, less where the run is a quick look; made once in a run."""
+    size = full.at(bench.scale)
+    return bench.once(f"populated {size}", lambda: _populate(bench, size))
+
+
+def user_of(size: Size, source: random.Random) -> str:
+    """A user, drawn in proportion to how active they are."""
+    return user(int(size.users * source.random() ** 2))
+
+
+def user(number: int) -> str:
+    """From 0, who is the most active."""
+    return str(uuid.UUID(md5(f"person {number}".encode(), usedforsecurity=False).hexdigest()))
+
+
+def _populate(bench: Bench, size: Size) -> Populated:
+    url = bench.postgres.make_database()
+    parameters = {
+        "activities": size.activities,
+        "users": size.users,
+        "interactions": size.interactions,
+        "contents": size.contents,
+        "now": bench.now,
+    }
+    with connect(url) as connection:
+        _fill(connection, parameters)
+    _learn(url, bench, size)
+    with connect(url) as connection:
+        connection.execute("VACUUM ANALYZE")
+        connection.execute("CHECKPOINT")
+    return Populated(url, size)
+
+
+def _fill(connection: psycopg.Connection[dict[str, Any]], parameters: dict[str, Any]) -> None:
+    connection.execute("SET synchronous_commit = off")
+    connection.execute("SELECT setseed(0.5)")
+    for name in ("fill_content", "fill_activities", "fill_interactions", "fill_live_counts"):
+        connection.execute(QUERIES[name], parameters)
+    connection.execute("ANALYZE")
+
+
+def _learn(url: str, bench: Bench, size: Size) -> None:
+    """Trends as analyze learns them, and what everybody likes; there are no profiles, so nothing more."""
+    database = Database(url, learning.QUERIES)
+    run = learning.analyze(database, bench.now, lambda: True)
+    if not run.finished:
+        raise BenchmarkError("analyze did not come to its end")
+    users = [user(number) for number in range(size.users)]
+    database.run(lambda transaction: transaction.run("learn_preferences", user_ids=users, now=bench.now))
+    database.close()

@@ -1,0 +1,56 @@
+-- fill_content --
+-- Contents of four types, published over sixty days.
+INSERT INTO content (content_type, content_id, title, url, author_id, published_at, first_seen_at, described_at)
+SELECT
+    (ARRAY['project', 'job', 'article', 'profile'])[1 + number %% 4], md5('content ' || number)::uuid,
+    'Content number ' || number, 'https://network.example/content/' || number,
+    md5('person ' || number %% %(users)s)::uuid, at, at, at
+FROM (
+    SELECT number, %(now)s - interval '60 days' * number / %(contents)s AS at
+    FROM generate_series(0, %(contents)s - 1) AS number
+) AS made;
+
+-- fill_activities --
+-- Activities over 35 days, in the order of time; the first users are the most active.
+INSERT INTO user_activities (
+    id, user_id, event_type, event_category, event_action, page_path, metadata, device_type, browser, os, ip_address,
+    session_id, created_at, anonymous_id, received_at, time_zone, sequence
+)
+SELECT
+    gen_random_uuid(), md5('person ' || person)::uuid,
+    (ARRAY['page_view', 'page_view', 'user_action', 'search', 'content_interaction'])[1 + number %% 5], 'navigation',
+    (ARRAY['view', 'view_project', 'view_profile', 'search', 'click_job'])[1 + number %% 5], '/projects/4711',
+    '{"title": "Graph Database 4711 | The network of people who build things", "url": "https://network.example/graph-database/4711?from=feed"}',
+    'desktop', 'Chrome', 'Windows', '203.0.113.7',
+    gen_random_uuid(), at, md5('device ' || person)::uuid, at, 'Europe/Berlin', number
+FROM (
+    SELECT number, floor(%(users)s * power(random(), 2))::integer AS person,
+           %(now)s - interval '35 days' * (1 - number::float8 / %(activities)s) AS at
+    FROM generate_series(1, %(activities)s) AS number
+) AS drawn;
+
+-- fill_interactions --
+-- Interactions of the same users, most of them with few of the contents.
+INSERT INTO content_interactions (
+    id, user_id, content_type, content_id, interaction_type, duration_seconds, engagement_score, created_at,
+    anonymous_id, session_id, received_at
+)
+SELECT
+    gen_random_uuid(), md5('person ' || person)::uuid,
+    (ARRAY['project', 'job', 'article', 'profile'])[1 + content %% 4], md5('content ' || content)::uuid,
+    verb, duration, engagement_score(verb, duration), at, md5('device ' || person)::uuid, gen_random_uuid(), at
+FROM (
+    SELECT floor(%(users)s * power(random(), 2))::integer AS person,
+           floor(%(contents)s * power(random(), 2))::integer AS content,
+           (ARRAY['view', 'view', 'view', 'click', 'like', 'save', 'share'])[1 + number %% 7] AS verb,
+           number * 7 %% 180 AS duration,
+           %(now)s - interval '35 days' * (1 - number::float8 / %(interactions)s) AS at
+    FROM generate_series(1, %(interactions)s) AS number
+) AS drawn;
+
+-- fill_live_counts --
+-- What analyze looks at to see whether there is anything new.
+INSERT INTO live_counts (minute, event_type, is_bot, events)
+SELECT date_trunc('minute', created_at), 'content_interaction', false, count(*)
+FROM content_interactions
+GROUP BY 1;

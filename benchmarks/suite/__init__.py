@@ -1,0 +1,1 @@
+"""The benchmarks: every module in here is found by itself."""

@@ -1,0 +1,264 @@
+"""Runs of analyze: everyone is learned, whatever commits late, is killed, overlaps or was restored."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import repeat
+from types import SimpleNamespace
+from typing import Any
+
+import psycopg
+import pytest
+
+from footfall.database import Database, connect
+from footfall.errors import DatabaseUnavailableError
+from footfall.months import month
+from functions.analyze import handler as analyze_handler
+from functions.analyze import learning
+from functions.analyze.learning import Run
+from functions.maintain import handler as maintain_handler
+from functions.session.consuming import consume
+from functions.session.writing import QUERIES as WRITING
+from tests.samples import load
+from tests.site import Json, Site, does, meets, user_id
+
+NOW = month(datetime.now(UTC), -1) + timedelta(days=14, hours=12)
+HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
+PEOPLE = [f"user {number}" for number in range(7)]
+# Postgres counts its transactions up to 2^64; this many it hasn't seen yet.
+FAR = str(2**62)
+
+
+@pytest.fixture
+def site(database_url: str) -> Iterator[Site]:
+    with Site(database_url) as site:
+        yield site
+
+
+@pytest.fixture
+def crowd(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """Seven users, each touched by a transaction of its own, learned two at a time."""
+    monkeypatch.setattr(learning, "CHUNK", 2)
+    for number, user in enumerate(PEOPLE):
+        site.send(meets(user, "a", NOW - number * HOUR, kind=f"kind {number % 3}"), at=NOW)
+    return site
+
+
+def learned(site: Site) -> set[str]:
+    """The ids of those of whom something was learned."""
+    return {str(row["user_id"]) for row in site.rows("SELECT user_id FROM suggestions")}
+
+
+def tables(site: Site) -> list[list[Json]]:
+    """All that analyze writes but its own notes."""
+    return [
+        site.rows("SELECT to_jsonb(line) - 'id' AS line FROM user_preferences AS line ORDER BY 1"),
+        site.rows("SELECT * FROM suggestions ORDER BY user_id"),
+        site.rows("SELECT * FROM content_trends ORDER BY content_type, content_id"),
+    ]
+
+
+def forget(site: Site) -> None:
+    for table in ("user_preferences", "suggestions", "content_trends", "analysis_state"):
+        site.connection.execute(psycopg.sql.SQL("DELETE FROM {}").format(psycopg.sql.Identifier(table)))
+
+
+def times(count: int) -> Callable[[], bool]:
+    """There is time for so many chunks."""
+    answers = iter([*repeat(True, count), *repeat(False, 100)])
+    return lambda: next(answers)
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Others use the same server: their transactions may keep a watermark low for a moment."""
+    waiting = threading.Event()
+    for _ in range(2_000):
+        if true():
+            return
+        waiting.wait(0.02)
+    raise AssertionError("it didn't happen")
+
+
+class TestWatermark:
+    def test_those_of_whom_nothing_is_new_are_left_alone(self, crowd: Site) -> None:
+        assert crowd.analyze(NOW) == Run(7, finished=True)
+        until(lambda: crowd.analyze(NOW) == Run(0, finished=True))
+        crowd.send(does("user 3", NOW), at=NOW)
+        later = NOW + MINUTE
+        crowd.analyze(later)
+        assert crowd.suggestion("user 3")["computed_at"] == later
+
+    def test_who_commits_after_a_run_that_began_before_is_learned_by_the_next(self, site: Site) -> None:
+        with held_up(site, meets("late", "a", NOW)) as release:
+            # Transactions that begin later and are done sooner.
+            for _ in range(3):
+                site.value("SELECT pg_current_xact_id()::text")
+            site.connection.execute("UPDATE profiles SET touched_by = pg_current_xact_id()")
+            assert site.analyze(NOW).finished
+            assert user_id("late") not in learned(site)
+            release()
+        site.analyze(NOW)
+        assert learned(site) == {user_id("late")}
+
+    def test_who_commits_while_a_run_goes_on_is_learned_by_the_next(self, crowd: Site) -> None:
+        with held_up(crowd, meets("late", "a", NOW)) as release:
+            crowd.value("SELECT pg_current_xact_id()::text")
+            assert not crowd.analyze(NOW, times(1)).finished
+            release()
+        crowd.analyze(NOW)
+        crowd.analyze(NOW)
+        assert learned(crowd) == {user_id(user) for user in [*PEOPLE, "late"]}
+
+    def test_who_is_touched_again_after_its_chunk_is_learned_again(self, crowd: Site) -> None:
+        crowd.analyze(NOW, times(1))
+        crowd.send(meets("user 0", "b", NOW, kind="new kind"), at=NOW)
+        assert crowd.analyze(NOW).finished
+        crowd.analyze(NOW)
+        assert "new kind" in crowd.shares("user 0")
+
+    @pytest.mark.parametrize("unfinished", [False, True])
+    def test_a_restored_database_is_looked_at_whole_once(self, crowd: Site, unfinished: bool) -> None:
+        """Its transactions count from anew: what it noted lies in the future."""
+        crowd.analyze(NOW)
+        crowd.connection.execute("DELETE FROM suggestions")
+        crowd.connection.execute(
+            "UPDATE profiles SET touched_by = %s::text::xid8 WHERE id = %s", [FAR, user_id("user 0")]
+        )
+        crowd.connection.execute("UPDATE analysis_state SET watermark = %s::text::xid8", [FAR])
+        if unfinished:
+            crowd.connection.execute(
+                "UPDATE analysis_state SET resume = %s::text::jsonb WHERE task = 'users'",
+                [
+                    f'{{"watermark": "{FAR}", "until": "{FAR}9", "next_watermark": "{FAR}",'
+                    f' "after_touch": "{FAR}5", "after_user": "{user_id("user 1")}"}}'
+                ],
+            )
+        # It may be killed while it does so.
+        assert crowd.analyze(NOW, times(2)) == Run(4, finished=False)
+        assert crowd.analyze(NOW) == Run(3, finished=True)
+        assert learned(crowd) == {user_id(user) for user in PEOPLE}
+        until(lambda: crowd.analyze(NOW) == Run(0, finished=True))
+
+
+@contextmanager
+def held_up(site: Site, event: Json) -> Iterator[Callable[[], None]]:
+    """The event's transaction has touched its user, and commits when it is released."""
+    bodies = site.bodies(event, at=NOW)
+    writer = Database(site.url, WRITING)
+    consumer = threading.Thread(target=consume, args=(writer, bodies, 5.0), daemon=True)
+    with connect(site.url) as blocker, connect(site.url) as observer:
+        blocker.execute("BEGIN")
+        # Live counts are written last, and reading them goes on.
+        blocker.execute("LOCK TABLE live_counts IN EXCLUSIVE MODE")
+        consumer.start()
+        waiting = "SELECT FROM pg_locks WHERE relation = 'live_counts'::regclass AND NOT granted"
+        until(lambda: observer.execute(waiting).rowcount == 1)
+
+        def release() -> None:
+            blocker.execute("COMMIT")
+            consumer.join(30)
+            assert not consumer.is_alive()
+
+        yield release
+    writer.close()
+
+
+class TestCrash:
+    def test_a_run_without_time_is_gone_on_with(self, crowd: Site) -> None:
+        assert crowd.analyze(NOW, times(1)) == Run(2, finished=False)
+        assert len(learned(crowd)) == 2
+        assert crowd.analyze(NOW, times(0)) == Run(0, finished=False)
+        assert crowd.analyze(NOW) == Run(5, finished=True)
+        in_parts = tables(crowd)
+        forget(crowd)
+        assert crowd.analyze(NOW) == Run(7, finished=True)
+        assert in_parts == tables(crowd)
+
+    @pytest.mark.parametrize("chunks", [0, 1, 3])
+    def test_a_killed_run_is_gone_on_with(self, crowd: Site, chunks: int) -> None:
+        done: list[int] = []
+
+        def killed() -> bool:
+            if len(done) == chunks:
+                crowd.connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+            done.append(1)
+            return True
+
+        with pytest.raises(DatabaseUnavailableError):
+            crowd.analyze(NOW, killed)
+        assert len(learned(crowd)) == 2 * chunks
+        assert crowd.analyze(NOW) == Run(7 - 2 * chunks, finished=True)
+        in_parts = tables(crowd)
+        forget(crowd)
+        crowd.analyze(NOW)
+        assert in_parts == tables(crowd)
+
+    def test_a_chunk_is_learned_whole_or_not_at_all(self, crowd: Site) -> None:
+        crowd.connection.execute(
+            "ALTER TABLE suggestions ADD CONSTRAINT breaks"
+            f" CHECK (user_id <> '{user_id('user 3')}') NOT VALID"
+        )
+        with pytest.raises(Exception, match="breaks"):
+            crowd.analyze(NOW)
+        assert learned(crowd) == {user_id("user 0"), user_id("user 1")}
+        assert not crowd.preferences("user 2")
+        crowd.connection.execute("ALTER TABLE suggestions DROP CONSTRAINT breaks")
+        assert crowd.analyze(NOW) == Run(5, finished=True)
+
+    def test_a_second_run_beside_one_does_nothing(self, crowd: Site) -> None:
+        beside = Database(crowd.url, learning.QUERIES)
+        runs = []
+
+        def meanwhile() -> bool:
+            runs.append(learning.analyze(beside, NOW, lambda: True))
+            return True
+
+        assert crowd.analyze(NOW, meanwhile) == Run(7, finished=True)
+        assert set(runs) == {Run(0, finished=False)}
+        # The lock was let go of.
+        assert learning.analyze(beside, NOW, lambda: True).finished
+        beside.close()
+
+
+class TestSchedules:
+    @pytest.fixture
+    def context(self) -> Any:
+        return SimpleNamespace(get_remaining_time_in_millis=lambda: 300_000)
+
+    @pytest.fixture(autouse=True)
+    def environment(self, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        monkeypatch.setenv("DATABASE_URL", database_url)
+        monkeypatch.setenv("RETENTION_MONTHS", "13")
+        analyze_handler._database.cache_clear()
+        yield
+        if analyze_handler._database.cache_info().currsize:
+            analyze_handler._database().close()
+        analyze_handler._database.cache_clear()
+
+    def test_analyze_learns(self, site: Site, context: Any) -> None:
+        now = datetime.now(UTC)
+        site.send(meets("ada", "a", now), at=now)
+        answer = analyze_handler.lambda_handler(load("analyze_schedule"), context)
+        assert answer == {"users": 1, "finished": True}
+        assert site.shares("ada") == {"project": 1.0}
+
+    def test_analyze_stops_in_time(self, site: Site) -> None:
+        now = datetime.now(UTC)
+        site.send(meets("ada", "a", now), at=now)
+        ending: Any = SimpleNamespace(get_remaining_time_in_millis=lambda: 19_000)
+        answer = analyze_handler.lambda_handler(load("analyze_schedule"), ending)
+        assert answer == {"users": 0, "finished": False}
+
+    def test_analyze_finds_an_empty_database(self, context: Any) -> None:
+        for _ in range(2):
+            answer = analyze_handler.lambda_handler(load("analyze_schedule"), context)
+            assert answer == {"users": 0, "finished": True}
+
+    def test_maintain_has_nothing_to_do_in_a_maintained_database(self, context: Any) -> None:
+        answer = maintain_handler.lambda_handler(load("maintain_schedule"), context)
+        assert answer == {"migrated": [], "made": [], "dropped": []}
