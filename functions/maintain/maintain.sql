@@ -13,6 +13,10 @@ SELECT name FROM pg_timezone_names
 WHERE name NOT LIKE 'posix%%' AND name <> 'Factory' AND name <> 'localtime'
 ON CONFLICT DO NOTHING;
 
+-- has_to_prune --
+-- Whether something is there from before the oldest month.
+SELECT FROM live_counts WHERE minute < %(before)s LIMIT 1;
+
 -- prune_sessions --
 -- Deletes a chunk of the sessions that started before the oldest month.
 DELETE FROM user_sessions
@@ -20,11 +24,15 @@ WHERE (visitor_id, id) IN (
     SELECT visitor_id, id FROM user_sessions WHERE started_at < %(before)s ORDER BY started_at LIMIT 10000
 );
 
+-- count_event_id_blocks --
+-- How many blocks the event ids fill.
+SELECT pg_relation_size('event_ids') / current_setting('block_size')::integer AS blocks;
+
 -- prune_event_ids --
--- Forgets a chunk of the event ids whose month is gone.
+-- Forgets the event ids of some blocks whose month is gone: the table is gone through once, without an index.
 DELETE FROM event_ids
-WHERE id IN (SELECT id FROM event_ids WHERE created_at < %(before)s LIMIT 10000);
+WHERE ctid >= %(first)s::tid AND ctid < %(end)s::tid AND created_at < %(before)s;
 
 -- prune_live_counts --
--- Deletes the live counts of months that are gone.
+-- Deletes the live counts of months that are gone; last, see _prune.
 DELETE FROM live_counts WHERE minute < %(before)s;

@@ -4,18 +4,14 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, LiteralString
+from typing import LiteralString
 
 import psycopg
 
 from footfall.errors import FootfallError
+from functions.maintain.turns import Connection, turn
 
 FOLDER = Path(__file__).parent / "migrations"
-
-# Any constant: two deploys at once take turns.
-_LOCK = 4_617_315_517_961_601_024
-
-Connection = psycopg.Connection[Any]
 
 
 class MigrationError(FootfallError):
@@ -48,14 +44,10 @@ def migrate(connection: Connection, now: datetime | None = None, folder: Path = 
         psycopg.Error: one failed; it and those after it left nothing behind.
     """
     applied: list[str] = []
-    connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
-    try:
-        pending = _pending(connection, migrations(folder))
-        for migration in pending:
+    with turn(connection):
+        for migration in _pending(connection, migrations(folder)):
             _apply(connection, migration, now or datetime.now(UTC))
             applied.append(migration.name)
-    finally:
-        connection.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
     return applied
 
 

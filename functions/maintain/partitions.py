@@ -9,21 +9,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import psycopg
 from psycopg import sql
 
 from footfall import queries
 from footfall.months import month
+from functions.maintain.turns import Connection, turn
 
 TABLES = ("user_activities", "content_interactions", "impressions")
 MONTHS_AHEAD = 3
 # A busy table isn't waited for longer than this, so that those who queue behind us hardly notice.
 LOCK_TIMEOUT = "500ms"
 ATTEMPTS = 20
+# 8 kB each: some hundred thousand event ids in one transaction.
+BLOCKS_AT_ONCE = 2_000
 
-Connection = psycopg.Connection[Any]
 QUERIES = queries.load(Path(__file__).parent)
 
 
@@ -39,23 +40,38 @@ def upkeep(connection: Connection, now: datetime, retention_months: int) -> Upke
     """Makes the months of the retention and those ahead; drops older ones. Safe to repeat, beside writers.
 
     Args:
-        connection: the owner's, in autocommit mode.
+        connection: the owner's, in autocommit mode, with rows as dicts.
+
+    Raises:
+        psycopg.errors.LockNotAvailable: a table stayed busy; what was done so far stands.
     """
     oldest = month(now, -retention_months - 1)
-    done = Upkeep([], [])
-    for table in TABLES:
-        existing = {row["name"] for row in connection.execute(QUERIES["list_partitions"], {"table": table})}
-        for start in _months(oldest, month(now, MONTHS_AHEAD)):
-            if _name(table, start) not in existing:
-                _patiently(connection, partial(_make, connection, table, start))
-                done.made.append(_name(table, start))
-        for name in sorted(existing):
-            if name < _name(table, oldest):
-                _patiently(connection, partial(_drop, connection, name))
-                done.dropped.append(name)
-    if done.dropped:
+    with turn(connection):
+        # Making waits for nobody; dropping may have to give up, and then the months ahead are there.
+        made = [name for table in TABLES for name in _make_missing(connection, table, oldest, now)]
+        dropped = [name for table in TABLES for name in _drop_old(connection, table, oldest)]
         _prune(connection, oldest)
-    return done
+    return Upkeep(made, dropped)
+
+
+def _make_missing(connection: Connection, table: str, oldest: datetime, now: datetime) -> Iterator[str]:
+    existing = set(_existing(connection, table))
+    for start in _months(oldest, month(now, MONTHS_AHEAD)):
+        name = _name(table, start)
+        if name not in existing:
+            _patiently(connection, partial(_make, connection, table, start))
+            yield name
+
+
+def _drop_old(connection: Connection, table: str, oldest: datetime) -> Iterator[str]:
+    for name in _existing(connection, table):
+        if name < _name(table, oldest):
+            _patiently(connection, partial(_drop, connection, name))
+            yield name
+
+
+def _existing(connection: Connection, table: str) -> list[str]:
+    return [row["name"] for row in connection.execute(QUERIES["list_partitions"], {"table": table})]
 
 
 def _months(first: datetime, last: datetime) -> Iterator[datetime]:
@@ -72,7 +88,7 @@ def _make(connection: Connection, table: str, start: datetime) -> None:
     # Attaching takes a lock that writers don't notice; CREATE TABLE … PARTITION OF would stop them.
     name = sql.Identifier(_name(table, start))
     connection.execute(
-        sql.SQL("CREATE TABLE IF NOT EXISTS {} (LIKE {} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)").format(
+        sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)").format(
             name, sql.Identifier(table)
         )
     )
@@ -101,7 +117,17 @@ def _patiently(connection: Connection, step: Callable[[], None]) -> None:
 
 
 def _prune(connection: Connection, oldest: datetime) -> None:
-    for query in ("prune_sessions", "prune_event_ids"):
-        while connection.execute(QUERIES[query], {"before": oldest}).rowcount:
-            pass
-    connection.execute(QUERIES["prune_live_counts"], {"before": oldest})
+    """Live counts go last: while old ones are there, an earlier run didn't get to the end."""
+    before = {"before": oldest}
+    if not connection.execute(QUERIES["has_to_prune"], before).fetchall():
+        return
+    while connection.execute(QUERIES["prune_sessions"], before).rowcount:
+        pass
+    for first in range(0, _blocks(connection), BLOCKS_AT_ONCE):
+        blocks = {"first": f"({first},0)", "end": f"({first + BLOCKS_AT_ONCE},0)"}
+        connection.execute(QUERIES["prune_event_ids"], before | blocks)
+    connection.execute(QUERIES["prune_live_counts"], before)
+
+
+def _blocks(connection: Connection) -> int:
+    return sum(row["blocks"] for row in connection.execute(QUERIES["count_event_id_blocks"]))

@@ -46,7 +46,8 @@ CREATE TEMPORARY TABLE IF NOT EXISTS incoming (
 ) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS fresh (
     LIKE incoming,
-    is_linked boolean NOT NULL DEFAULT false
+    is_linked boolean NOT NULL DEFAULT false,
+    wants_user boolean NOT NULL
 ) ON COMMIT DELETE ROWS;
 
 -- receive --
@@ -54,13 +55,18 @@ CREATE TEMPORARY TABLE IF NOT EXISTS fresh (
 INSERT INTO incoming SELECT * FROM jsonb_populate_recordset(NULL::incoming, %(records)s::text::jsonb);
 
 -- lock_visitors --
--- Lets one batch at a time decide whose an anonymous id is, while others may write what they know of it.
+-- Lets one batch at a time decide whose an anonymous id is, while others may write what they know of it. A claim
+-- that is known already decides nothing.
 SELECT CASE WHEN decides
             THEN pg_advisory_xact_lock(%(lock_space)s, bucket)
             ELSE pg_advisory_xact_lock_shared(%(lock_space)s, bucket) END
 FROM (
     SELECT abs(hashtext(anonymous_id::text) %% 128) AS bucket,
-           bool_or(kind = 'identify' AND coalesce(verified, false)) AS decides
+           bool_or(kind = 'identify' AND coalesce(verified, false) AND NOT EXISTS (
+               SELECT FROM identities AS known
+               WHERE known.anonymous_id = incoming.anonymous_id AND known.user_id = incoming.user_id
+                 AND known.verified_at <= incoming.received_at
+           )) AS decides
     FROM incoming
     WHERE anonymous_id IS NOT NULL
     GROUP BY bucket
@@ -81,14 +87,14 @@ WITH first_copies AS (
     RETURNING id
 )
 INSERT INTO fresh
-SELECT incoming.*
+SELECT incoming.*, false, incoming.user_id IS NULL AND incoming.anonymous_id IS NOT NULL
 FROM remembered
 JOIN first_copies USING (id)
 JOIN incoming USING (ordinal);
 
 -- write_names --
--- Keeps the ids that were no UUIDs, so that answers can give them back.
-INSERT INTO external_ids (id, kind, external_id)
+-- Keeps the ids that were no UUIDs, so that answers can give them back; of several spellings of a UUID, the least.
+INSERT INTO external_ids AS known (id, kind, external_id)
 SELECT DISTINCT ON (field.id) field.id, field.kind, fresh.names ->> field.name
 FROM fresh
 CROSS JOIN LATERAL (VALUES
@@ -101,22 +107,27 @@ CROSS JOIN LATERAL (VALUES
     ('feed_id', 'feed', fresh.feed_id)
 ) AS field (name, kind, id)
 WHERE fresh.names ? field.name
-  AND NOT EXISTS (SELECT FROM external_ids WHERE external_ids.id = field.id)
-ORDER BY field.id, fresh.names ->> field.name
-ON CONFLICT DO NOTHING;
+  AND NOT EXISTS (
+      SELECT FROM external_ids AS stored
+      WHERE stored.id = field.id AND (stored.external_id, stored.kind) <= (fresh.names ->> field.name, field.kind)
+  )
+ORDER BY field.id, fresh.names ->> field.name, field.kind
+ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, external_id = excluded.external_id
+WHERE (excluded.external_id, excluded.kind) < (known.external_id, known.kind);
 
 -- write_activities --
 -- Writes the activities that are new.
 INSERT INTO user_activities (
     id, user_id, event_type, event_category, event_action, page_path, referrer, metadata, device_type, browser, os,
     ip_address, country, city, session_id, created_at, anonymous_id, is_linked, is_bot, sequence,
-    client_created_at, sent_at, received_at
+    client_created_at, sent_at, received_at, time_zone
 )
 SELECT
     id, user_id, event_type, event_category, event_action, page_path, referrer, metadata, device_type, browser, os,
     ip, country, city, session_id, created_at, anonymous_id, is_linked, is_bot, sequence,
-    client_created_at, sent_at, received_at
+    client_created_at, sent_at, received_at, time_zones.name
 FROM fresh
+LEFT JOIN time_zones ON time_zones.name = fresh.time_zone
 WHERE kind IN ('activity', 'interaction');
 
 -- write_interactions --
@@ -138,7 +149,7 @@ WITH longest AS (
     SELECT id, anonymous_id, user_id, max(duration_seconds) AS duration_seconds
     FROM incoming
     WHERE kind = 'interaction' AND duration_seconds IS NOT NULL
-    GROUP BY id, anonymous_id, user_id
+    GROUP BY GROUPING SETS ((id, anonymous_id), (id, user_id))
 ), growing AS (
     SELECT interaction.created_at, interaction.id, longest.duration_seconds
     FROM longest
@@ -198,8 +209,7 @@ ON CONFLICT (visitor_id, id) DO UPDATE SET
         SELECT who.user_id, who.at, who.is_linked
         FROM (VALUES (known.user_id, known.identified_at, known.is_linked),
                      (excluded.user_id, excluded.identified_at, false)) AS who (user_id, at, is_linked)
-        WHERE who.user_id IS NOT NULL
-        ORDER BY who.is_linked, who.at, who.user_id
+        ORDER BY who.user_id IS NULL, who.is_linked, who.at, who.user_id
         LIMIT 1
     ),
     (first_event_id, device_type, browser, os, ip_address, country, city) = (
@@ -250,7 +260,7 @@ ON CONFLICT (minute, event_type, is_bot) DO UPDATE SET events = known.events + e
 -- keep_rejected --
 -- Keeps what ingest refused beside events that it took.
 INSERT INTO quarantine (id, stage, reason, raw, received_at)
-SELECT id, 'ingest', reason, raw, received_at FROM incoming WHERE kind = 'rejected'
+SELECT id, 'ingest', reason, raw, received_at FROM incoming WHERE kind = 'rejected' ORDER BY id
 ON CONFLICT DO NOTHING;
 
 -- quarantine --

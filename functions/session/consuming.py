@@ -27,7 +27,7 @@ def consume(database: Database, messages: Mapping[str, str], patience: float) ->
     for message_id, body in messages.items():
         try:
             records.extend(prepare(body))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             logger("session").error(
                 "a message isn't ours", extra={"message_id": message_id, "reason": str(error)}
             )

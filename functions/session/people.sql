@@ -1,30 +1,41 @@
 -- claim_identities --
--- Notes which users were verified on which anonymous ids, each at its earliest.
-INSERT INTO identities AS known (anonymous_id, user_id, verified_at)
-SELECT anonymous_id, user_id, min(received_at)
-FROM fresh
-WHERE kind = 'identify' AND verified AND anonymous_id IS NOT NULL
-GROUP BY anonymous_id, user_id
-ORDER BY anonymous_id, user_id
-ON CONFLICT (anonymous_id, user_id) DO UPDATE SET verified_at = excluded.verified_at
-WHERE excluded.verified_at < known.verified_at;
+-- Notes which users were verified on which anonymous ids, each at its earliest; says on which that is new, as what
+-- is stored of them may have to change hands.
+WITH claim AS (
+    SELECT anonymous_id, user_id, min(received_at) AS verified_at
+    FROM fresh
+    WHERE kind = 'identify' AND verified AND anonymous_id IS NOT NULL
+    GROUP BY anonymous_id, user_id
+), claimed AS (
+    INSERT INTO identities AS known (anonymous_id, user_id, verified_at)
+    SELECT anonymous_id, user_id, verified_at
+    FROM claim
+    WHERE NOT EXISTS (
+        SELECT FROM identities AS stored
+        WHERE stored.anonymous_id = claim.anonymous_id AND stored.user_id = claim.user_id
+          AND stored.verified_at <= claim.verified_at
+    )
+    ORDER BY anonymous_id, user_id
+    ON CONFLICT (anonymous_id, user_id) DO UPDATE SET verified_at = excluded.verified_at
+    WHERE excluded.verified_at < known.verified_at
+    RETURNING anonymous_id
+)
+SELECT DISTINCT anonymous_id FROM claimed;
 
 -- link_fresh --
--- Gives events without a user to the one whom their anonymous id belongs to.
+-- Gives events without a user to the one whom their anonymous id belongs to. (wants_user says no more than two NULL
+-- tests would, but of those the planner expects a row or two in any batch, and reads the owners anew for each event.)
 UPDATE fresh
 SET user_id = owner.user_id, is_linked = true
-FROM (SELECT DISTINCT anonymous_id FROM fresh WHERE user_id IS NULL AND anonymous_id IS NOT NULL) AS visitor
+FROM (
+    SELECT DISTINCT anonymous_id FROM fresh
+    WHERE wants_user AND EXISTS (SELECT FROM identities WHERE identities.anonymous_id = fresh.anonymous_id)
+) AS visitor
 CROSS JOIN LATERAL identity_owner(visitor.anonymous_id) AS owner
 WHERE fresh.anonymous_id = visitor.anonymous_id
-  AND fresh.user_id IS NULL
+  AND fresh.wants_user
   AND owner.user_id IS NOT NULL
   AND (owner.shared_at IS NULL OR fresh.received_at < owner.shared_at);
-
--- claimed_identities --
--- The anonymous ids on which this batch verified a user: what is stored of them may have to change hands.
-SELECT DISTINCT anonymous_id
-FROM fresh
-WHERE kind = 'identify' AND verified AND anonymous_id IS NOT NULL;
 
 -- relink_activities --
 -- Gives stored activities to the user whom their anonymous id belongs to now, and takes them from whom it doesn't.
@@ -42,15 +53,15 @@ WITH changing AS (
     FROM changing
     WHERE activity.created_at = changing.created_at AND activity.id = changing.id
       AND changing.old_user IS DISTINCT FROM changing.new_user
-    RETURNING changing.old_user, changing.new_user, changing.is_bot, activity.created_at
+    RETURNING changing.old_user, changing.new_user, changing.is_bot
 )
-SELECT moved.user_id, sum(moved.difference)::bigint AS difference, min(created_at) AS first_at, max(created_at) AS last_at
+SELECT side.user_id, coalesce(sum(side.sign) FILTER (WHERE NOT is_bot), 0)::bigint AS difference,
+       bool_or(side.sign < 0) AS lost
 FROM changed
 CROSS JOIN LATERAL (VALUES (old_user, -1), (new_user, 1)) AS side (user_id, sign)
-CROSS JOIN LATERAL (SELECT side.user_id, CASE WHEN is_bot THEN 0 ELSE side.sign END AS difference) AS moved
-WHERE moved.user_id IS NOT NULL
-GROUP BY moved.user_id
-ORDER BY moved.user_id;
+WHERE side.user_id IS NOT NULL
+GROUP BY side.user_id
+ORDER BY side.user_id;
 
 -- relink_interactions --
 -- The same for stored interactions.
@@ -73,7 +84,8 @@ WHERE interaction.created_at = changing.created_at AND interaction.id = changing
 -- Gives the sessions that this batch touched, and those of claimed ids, to the user whom the anonymous id belongs to.
 WITH touched AS (
     SELECT DISTINCT anonymous_id AS visitor_id, session_id AS id FROM fresh
-    WHERE anonymous_id IS NOT NULL AND session_id IS NOT NULL
+    WHERE kind IN ('activity', 'interaction') AND session_id IS NOT NULL
+      AND EXISTS (SELECT FROM identities WHERE identities.anonymous_id = fresh.anonymous_id)
     UNION
     SELECT visitor_id, id FROM user_sessions WHERE visitor_id = ANY (%(anonymous_ids)s::uuid[])
 ), linking AS (
@@ -90,52 +102,104 @@ FROM linking
 WHERE known.visitor_id = linking.visitor_id AND known.id = linking.id
   AND known.user_id IS DISTINCT FROM linking.new_user;
 
+-- make_profiles --
+-- Makes a profile at first sight. An identify without a user's token says nothing of the user it was linked to.
+INSERT INTO profiles (id, created_at, first_seen_at, last_seen_at, touched_by)
+SELECT user_id, min(created_at), min(created_at), max(created_at), pg_current_xact_id()
+FROM fresh
+WHERE user_id IS NOT NULL AND (kind IN ('activity', 'interaction') OR kind = 'identify' AND NOT is_linked)
+GROUP BY user_id
+ORDER BY user_id
+ON CONFLICT DO NOTHING;
+
 -- lock_profiles --
--- Locks the profiles that will be written, in the order of their keys; new ones are inserted in that order too.
+-- Locks the profiles that will be written, in the order of their keys; says which.
 SELECT id FROM profiles
-WHERE id IN (SELECT user_id FROM fresh) OR id = ANY (%(user_ids)s::uuid[])
+WHERE id = ANY (ARRAY(SELECT user_id FROM fresh WHERE user_id IS NOT NULL) || %(user_ids)s::uuid[])
 ORDER BY id
 FOR UPDATE;
 
 -- write_profiles --
--- Makes a profile at first sight, counts the new activities, and notes the time zone and that something is new.
-INSERT INTO profiles AS known (
-    id, created_at, first_seen_at, last_seen_at, activity_count, time_zone, time_zone_set_at, time_zone_event_id, touched_by
-)
-SELECT
-    seen.user_id, min(seen.created_at), min(seen.created_at), max(seen.created_at),
-    count(*) FILTER (WHERE seen.kind IN ('activity', 'interaction') AND NOT seen.is_bot),
-    (array_agg(time_zones.name ORDER BY seen.created_at DESC, seen.id DESC) FILTER (WHERE time_zones.name IS NOT NULL))[1],
-    max(seen.created_at) FILTER (WHERE time_zones.name IS NOT NULL),
-    (array_agg(seen.id ORDER BY seen.created_at DESC, seen.id DESC) FILTER (WHERE time_zones.name IS NOT NULL))[1],
-    pg_current_xact_id()
-FROM fresh AS seen
-LEFT JOIN time_zones ON time_zones.name = seen.time_zone
-WHERE seen.user_id IS NOT NULL AND seen.kind <> 'content'
-GROUP BY seen.user_id
-ORDER BY seen.user_id
-ON CONFLICT (id) DO UPDATE SET
-    first_seen_at = least(known.first_seen_at, excluded.first_seen_at),
-    last_seen_at = greatest(known.last_seen_at, excluded.last_seen_at),
-    activity_count = known.activity_count + excluded.activity_count,
+-- Counts the new activities, and notes first and last sight, the time zone, and that something is new.
+UPDATE profiles AS known SET
+    first_seen_at = least(known.first_seen_at, seen.first_at),
+    last_seen_at = greatest(known.last_seen_at, seen.last_at),
+    activity_count = known.activity_count + seen.activities,
     (time_zone, time_zone_set_at, time_zone_event_id) = (
-        SELECT zone.name, zone.at, zone.event_id
+        SELECT name, at, event_id
         FROM (VALUES (known.time_zone, known.time_zone_set_at, known.time_zone_event_id),
-                     (excluded.time_zone, excluded.time_zone_set_at, excluded.time_zone_event_id)
+                     (seen.time_zone, seen.time_zone_set_at, seen.time_zone_event_id)
         ) AS zone (name, at, event_id)
-        ORDER BY zone.at DESC NULLS LAST, zone.event_id DESC
+        ORDER BY at DESC NULLS LAST, event_id DESC
         LIMIT 1
     ),
-    touched_by = excluded.touched_by;
+    identify_first_at = least(known.identify_first_at, seen.identify_first_at),
+    identify_last_at = greatest(known.identify_last_at, seen.identify_last_at),
+    (identify_time_zone, identify_time_zone_set_at, identify_time_zone_event_id) = (
+        SELECT name, at, event_id
+        FROM (VALUES
+            (known.identify_time_zone, known.identify_time_zone_set_at, known.identify_time_zone_event_id),
+            (seen.identify_time_zone, seen.identify_time_zone_set_at, seen.identify_time_zone_event_id)
+        ) AS zone (name, at, event_id)
+        ORDER BY at DESC NULLS LAST, event_id DESC
+        LIMIT 1
+    ),
+    touched_by = pg_current_xact_id()
+FROM (
+    SELECT
+        user_id, min(created_at) AS first_at, max(created_at) AS last_at,
+        count(*) FILTER (WHERE kind <> 'identify' AND NOT is_bot) AS activities,
+        (array_agg(name ORDER BY created_at DESC, id DESC) FILTER (WHERE name IS NOT NULL))[1] AS time_zone,
+        max(created_at) FILTER (WHERE name IS NOT NULL) AS time_zone_set_at,
+        (array_agg(id ORDER BY created_at DESC, id DESC) FILTER (WHERE name IS NOT NULL))[1] AS time_zone_event_id,
+        min(created_at) FILTER (WHERE kind = 'identify') AS identify_first_at,
+        max(created_at) FILTER (WHERE kind = 'identify') AS identify_last_at,
+        (array_agg(name ORDER BY created_at DESC, id DESC) FILTER (WHERE kind = 'identify' AND name IS NOT NULL))[1]
+            AS identify_time_zone,
+        max(created_at) FILTER (WHERE kind = 'identify' AND name IS NOT NULL) AS identify_time_zone_set_at,
+        (array_agg(id ORDER BY created_at DESC, id DESC) FILTER (WHERE kind = 'identify' AND name IS NOT NULL))[1]
+            AS identify_time_zone_event_id
+    FROM fresh
+    LEFT JOIN time_zones ON time_zones.name = fresh.time_zone
+    WHERE user_id IS NOT NULL AND (kind IN ('activity', 'interaction') OR kind = 'identify' AND NOT is_linked)
+    GROUP BY user_id
+) AS seen
+WHERE known.id = seen.user_id;
 
 -- adjust_profile --
--- Moves activities into or out of a user's count, after their anonymous id changed hands.
-UPDATE profiles
-SET activity_count = activity_count + %(difference)s,
-    first_seen_at = CASE WHEN %(difference)s > 0 THEN least(first_seen_at, %(first_at)s) ELSE first_seen_at END,
-    last_seen_at = CASE WHEN %(difference)s > 0 THEN greatest(last_seen_at, %(last_at)s) ELSE last_seen_at END,
+-- Moves activities into or out of a user's count, after their anonymous id changed hands. What was concluded from
+-- activities that are lost is concluded again from those left and from the user's own identify events.
+UPDATE profiles AS known SET
+    activity_count = known.activity_count + %(difference)s,
+    first_seen_at = least(CASE WHEN NOT %(lost)s THEN known.first_seen_at END, known.identify_first_at, history.first_at),
+    last_seen_at = greatest(CASE WHEN NOT %(lost)s THEN known.last_seen_at END, known.identify_last_at, history.last_at),
+    (time_zone, time_zone_set_at, time_zone_event_id) = (
+        SELECT name, at, event_id
+        FROM (
+            SELECT known.time_zone, known.time_zone_set_at, known.time_zone_event_id WHERE NOT %(lost)s
+            UNION ALL
+            SELECT known.identify_time_zone, known.identify_time_zone_set_at, known.identify_time_zone_event_id
+            UNION ALL
+            SELECT history.time_zone, history.time_zone_set_at, history.time_zone_event_id
+        ) AS zone (name, at, event_id)
+        ORDER BY at DESC NULLS LAST, event_id DESC
+        LIMIT 1
+    ),
     touched_by = pg_current_xact_id()
-WHERE id = %(user_id)s;
+FROM (
+    SELECT span.first_at, span.last_at, zone.time_zone, zone.created_at AS time_zone_set_at, zone.id AS time_zone_event_id
+    FROM (
+        SELECT min(created_at) AS first_at, max(created_at) AS last_at
+        FROM user_activities WHERE user_id = %(user_id)s
+    ) AS span
+    LEFT JOIN (
+        SELECT time_zone, created_at, id
+        FROM user_activities WHERE user_id = %(user_id)s AND time_zone IS NOT NULL
+        ORDER BY created_at DESC, id DESC
+        LIMIT 1
+    ) AS zone ON true
+) AS history
+WHERE known.id = %(user_id)s;
 
 -- touch_profiles --
 -- Notes that something of these users is new.
@@ -167,7 +231,7 @@ FROM (
     FROM profiles
     LEFT JOIN traits AS signed_up ON signed_up.owner_id = profiles.id AND signed_up.key = 'created_at'
     LEFT JOIN traits AS complete ON complete.owner_id = profiles.id AND complete.key = 'profile_completeness'
-    WHERE profiles.id IN (SELECT user_id FROM fresh) OR profiles.id = ANY (%(user_ids)s::uuid[])
+    WHERE profiles.id = ANY (%(user_ids)s::uuid[])
 ) AS described
 WHERE profiles.id = described.id
   AND (profiles.created_at, profiles.profile_completeness)

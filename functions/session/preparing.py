@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Mapping
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +17,7 @@ def prepare(body: str) -> list[dict[str, Any]]:
         ValueError: it isn't a message.
     """
     message = unpack(body)
+    datetime.fromisoformat(message["received_at"])
     return [_prepare(record, message) for record in message["events"]]
 
 

@@ -9,7 +9,8 @@ number of consumers at once, the tables hold what one delivery of each would hav
   maxima, and the latest or earliest by event time and id);
 - whose an anonymous id is, is decided under a lock on it, from the server's times of all that was verified.
 
-Rows are locked in the order of their keys, so that consumers wait for each other instead of deadlocking.
+Rows are locked table by table, and in each once, in the order of their keys, so that consumers wait for each
+other instead of deadlocking.
 """
 
 import json
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from footfall import ids, queries
-from footfall.database import Database, Transaction
+from footfall.database import Database, Row, Transaction
 from footfall.errors import BadDataError
 
 QUERIES = queries.load(Path(__file__).parent)
@@ -62,54 +63,53 @@ def _write(transaction: Transaction, records: Sequence[StoredRecord]) -> int:
     transaction.run("receive", records=json.dumps(numbered))
     transaction.run("lock_visitors", lock_space=LOCK_SPACE)
     new = transaction.run("remember_events")
-    if new:
-        _write_what_happened(transaction)
+    moved = _write_what_happened(transaction) if new else []
     grown = [row["user_id"] for row in transaction.all("grow_dwell")]
     if new or grown:
-        _write_people(transaction, grown)
+        _write_people(transaction, moved, grown)
     if new:
         transaction.run("write_live_counts")
     transaction.run("keep_rejected")
     return new
 
 
-def _write_what_happened(transaction: Transaction) -> None:
-    transaction.run("claim_identities")
+def _write_what_happened(transaction: Transaction) -> list[Row]:
+    """How the histories of users changed whose anonymous ids changed hands."""
+    claimed = [row["anonymous_id"] for row in transaction.all("claim_identities")]
     transaction.run("link_fresh")
     transaction.run("write_names")
-    transaction.run("see_content")
-    transaction.run("describe_content")
+    transaction.run("write_content")
     transaction.run("write_activities")
     transaction.run("write_interactions")
     transaction.run("write_sessions")
     transaction.run("write_traits")
+    transaction.run("link_sessions", anonymous_ids=claimed)
+    if not claimed:
+        return []
+    transaction.run("relink_interactions", anonymous_ids=claimed)
+    return transaction.all("relink_activities", anonymous_ids=claimed)
 
 
-def _write_people(transaction: Transaction, grown: list[Any]) -> None:
-    transaction.run("lock_profiles", user_ids=grown)
+def _write_people(transaction: Transaction, moved: Sequence[Row], grown: Sequence[Any]) -> None:
+    transaction.run("make_profiles")
+    concerned = [*grown, *(row["user_id"] for row in moved)]
+    locked = [row["id"] for row in transaction.all("lock_profiles", user_ids=concerned)]
     transaction.run("write_profiles")
     transaction.run("touch_profiles", user_ids=grown)
-    claimed = [row["anonymous_id"] for row in transaction.all("claimed_identities")]
-    moved = _relink(transaction, claimed) if claimed else []
-    transaction.run("link_sessions", anonymous_ids=claimed)
-    transaction.run("describe_profiles", user_ids=moved)
-
-
-def _relink(transaction: Transaction, anonymous_ids: Sequence[Any]) -> list[Any]:
-    """Those whose history changed."""
-    transaction.run("relink_interactions", anonymous_ids=anonymous_ids)
-    moved = transaction.all("relink_activities", anonymous_ids=anonymous_ids)
     for row in moved:
         transaction.run("adjust_profile", **row)
-    return [row["user_id"] for row in moved]
+    transaction.run("describe_profiles", user_ids=locked)
 
 
 def _quarantine(transaction: Transaction, record: StoredRecord, reason: str) -> None:
+    raw = json.dumps(record)
+    # What is wrong may be the id itself.
+    known = isinstance(record.get("id"), str) and ids.is_uuid(record["id"])
     transaction.run(
         "quarantine",
-        id=record["id"],
+        id=record["id"] if known else ids.to_uuid("event", raw),
         reason=reason,
-        raw=json.dumps(record),
+        raw=raw,
         received_at=record["received_at"],
     )
 
@@ -123,7 +123,7 @@ def keep_unreadable(
             "quarantine",
             id=ids.to_uuid("event", message_id),
             reason=f"not a message: {reason}",
-            raw=body.replace("\x00", "\ufffd"),
+            raw=body.replace("\x00", "\ufffd").encode(errors="replace").decode(),
             received_at=now,
         ),
         patience=patience,

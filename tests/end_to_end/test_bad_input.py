@@ -122,7 +122,7 @@ def _faulty(stack: LocalStack, fault: str) -> str:
         "expired": issuer.token("ann", lifetime=-3600),
         "other issuer": issuer.token("ann", iss="https://elsewhere.invalid"),
         "other audience": issuer.token("ann", audience="elsewhere"),
-        "alg none": jwt.encode(claims, None, algorithm="none"),
+        "alg none": jwt.encode(claims, "", algorithm="none"),
         "signed by another": jwt.encode(claims, "k" * 32, algorithm="HS256", headers=stolen_id),
         "changed": f"{header}.{other_body}.{signature}",
         "junk": f"{header}.{body}",

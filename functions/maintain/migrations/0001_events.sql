@@ -8,6 +8,7 @@ CREATE TABLE external_ids (
 COMMENT ON TABLE external_ids IS 'The ids that were no UUIDs, as they were sent. Holds a person: id (kinds user, anonymous, session).';
 COMMENT ON COLUMN external_ids.id IS 'The UUID that stands for the id everywhere else (name-based, version 5).';
 COMMENT ON COLUMN external_ids.kind IS 'user, anonymous, session, content, event or feed.';
+COMMENT ON COLUMN external_ids.external_id IS 'As it was sent; of several spellings of a UUID, the least.';
 
 CREATE TABLE event_ids (
     id uuid PRIMARY KEY,
@@ -40,24 +41,36 @@ CREATE TABLE user_activities (
     client_created_at timestamptz,
     sent_at timestamptz,
     received_at timestamptz NOT NULL,
+    time_zone text,
     PRIMARY KEY (created_at, id),
     CONSTRAINT user_activities_somebody CHECK (user_id IS NOT NULL OR anonymous_id IS NOT NULL)
 ) PARTITION BY RANGE (created_at);
 COMMENT ON TABLE user_activities IS 'Everything that users did, one row an event, by month. Holds a person: user_id, anonymous_id, ip_address, city, metadata.';
+COMMENT ON COLUMN user_activities.id IS 'The event; an interaction''s has the same id in content_interactions.';
+COMMENT ON COLUMN user_activities.user_id IS 'Null while nobody knows whose anonymous_id it is.';
 COMMENT ON COLUMN user_activities.event_type IS 'page_view, user_action, search, content_interaction, or the product''s own.';
+COMMENT ON COLUMN user_activities.event_category IS 'navigation, content, or the product''s own.';
+COMMENT ON COLUMN user_activities.event_action IS 'view, view_project, or the product''s own.';
+COMMENT ON COLUMN user_activities.page_path IS 'Path of the page, without host and query.';
 COMMENT ON COLUMN user_activities.metadata IS 'What the event carried; `context` holds viewport, screen and touch, `_truncated` the fields that were cut to fit, `_cleaned` that unstorable characters were replaced.';
+COMMENT ON COLUMN user_activities.device_type IS 'mobile, tablet or desktop; with browser and os read from the User-Agent; null where it doesn''t say.';
+COMMENT ON COLUMN user_activities.ip_address IS 'Of the device, as the gateway saw it or a server said it.';
+COMMENT ON COLUMN user_activities.country IS 'As the edge says it, or a server; so is city.';
 COMMENT ON COLUMN user_activities.session_id IS 'The id of user_sessions, together with its visitor (anonymous_id, else user_id).';
 COMMENT ON COLUMN user_activities.created_at IS 'When it happened: the client''s time, corrected for a wrong clock, within the months that exist.';
+COMMENT ON COLUMN user_activities.anonymous_id IS 'The browser''s random id; null where only a user is known.';
 COMMENT ON COLUMN user_activities.is_linked IS 'user_id was not sent with the event: the anonymous id belongs to that user. Reversible.';
 COMMENT ON COLUMN user_activities.is_bot IS 'Sent by a crawler or a script; stored, not learned from.';
 COMMENT ON COLUMN user_activities.sequence IS 'The tracker''s counter, which orders events of one millisecond.';
 COMMENT ON COLUMN user_activities.client_created_at IS 'The time as the client said it, where created_at is another.';
+COMMENT ON COLUMN user_activities.sent_at IS 'When the client sent it, by the client''s clock.';
 COMMENT ON COLUMN user_activities.received_at IS 'When ingest took it, by the server''s clock.';
+COMMENT ON COLUMN user_activities.time_zone IS 'IANA name, as the client said it; null where Postgres doesn''t know it.';
 CREATE INDEX user_activities_by_user ON user_activities (user_id, created_at DESC) WHERE user_id IS NOT NULL;
-COMMENT ON INDEX user_activities_by_user IS 'recommend: last_activities, and analyze: active_hours.';
+COMMENT ON INDEX user_activities_by_user IS 'recommend: last_activities; analyze: learn_active_hours; session: adjust_profile.';
 CREATE INDEX user_activities_by_anonymous ON user_activities (anonymous_id)
     WHERE anonymous_id IS NOT NULL AND (user_id IS NULL OR is_linked);
-COMMENT ON INDEX user_activities_by_anonymous IS 'session: relink_activities, when an anonymous id turns out to be a user''s.';
+COMMENT ON INDEX user_activities_by_anonymous IS 'session: relink_activities (an anonymous id turned out to be a user''s).';
 
 CREATE FUNCTION engagement_score(interaction_type text, duration_seconds integer) RETURNS numeric
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -90,6 +103,8 @@ CREATE TABLE content_interactions (
     CONSTRAINT content_interactions_somebody CHECK (user_id IS NOT NULL OR anonymous_id IS NOT NULL)
 ) PARTITION BY RANGE (created_at);
 COMMENT ON TABLE content_interactions IS 'What users did with content, one row an interaction, by month; its activity has the same id. Holds a person: user_id, anonymous_id.';
+COMMENT ON COLUMN content_interactions.content_type IS 'profile, project, endorsement, job, or the product''s own; content_id is unique with it only.';
+COMMENT ON COLUMN content_interactions.user_id IS 'As in user_activities; so are anonymous_id, session_id, created_at, received_at and is_bot.';
 COMMENT ON COLUMN content_interactions.interaction_type IS 'view, click, like, share, save, apply, endorse, comment, follow, or the product''s own.';
 COMMENT ON COLUMN content_interactions.duration_seconds IS 'Visible dwell time; the same event sent again may only make it larger.';
 COMMENT ON COLUMN content_interactions.engagement_score IS 'How much it says, 0 to 1, computed from interaction_type and duration_seconds.';
@@ -98,10 +113,10 @@ COMMENT ON COLUMN content_interactions.position IS 'Its place in that feed, from
 COMMENT ON COLUMN content_interactions.is_linked IS 'As in user_activities.';
 CREATE INDEX content_interactions_by_user ON content_interactions (user_id, created_at DESC)
     INCLUDE (content_type, content_id, engagement_score) WHERE user_id IS NOT NULL;
-COMMENT ON INDEX content_interactions_by_user IS 'analyze: learn_preferences; recommend: feed (what was seen) and similar_users.';
+COMMENT ON INDEX content_interactions_by_user IS 'analyze: learn_preferences; recommend: feed (what was seen), similar_users.';
 CREATE INDEX content_interactions_by_content ON content_interactions (content_id, content_type, created_at DESC)
     INCLUDE (user_id, engagement_score);
-COMMENT ON INDEX content_interactions_by_content IS 'recommend: similar_users, who else met the same content.';
+COMMENT ON INDEX content_interactions_by_content IS 'recommend: similar_users (who else met the same content).';
 CREATE INDEX content_interactions_by_anonymous ON content_interactions (anonymous_id)
     WHERE anonymous_id IS NOT NULL AND (user_id IS NULL OR is_linked);
 COMMENT ON INDEX content_interactions_by_anonymous IS 'session: relink_interactions.';
@@ -143,12 +158,19 @@ COMMENT ON COLUMN user_sessions.id IS 'The session id as the client made it. It 
 COMMENT ON COLUMN user_sessions.visitor_id IS 'The anonymous id, or the user where the events carried none.';
 COMMENT ON COLUMN user_sessions.user_id IS 'The user of the earliest event that had one.';
 COMMENT ON COLUMN user_sessions.is_linked IS 'No event of the session named the user: the anonymous id belongs to that user. Reversible.';
+COMMENT ON COLUMN user_sessions.is_bot IS 'An event of the session was a bot''s.';
+COMMENT ON COLUMN user_sessions.started_at IS 'The earliest event''s created_at.';
+COMMENT ON COLUMN user_sessions.ended_at IS 'The latest event''s created_at.';
+COMMENT ON COLUMN user_sessions.duration_seconds IS 'From the first event to the last, rounded.';
+COMMENT ON COLUMN user_sessions.device_type IS 'Of the earliest event; so are browser, os, ip_address, country and city.';
 COMMENT ON COLUMN user_sessions.identified_at IS 'When the earliest event with a user happened; decides user_id whatever the order of arrival.';
 COMMENT ON COLUMN user_sessions.page_views IS 'Activities of type page_view.';
 COMMENT ON COLUMN user_sessions.actions_count IS 'All other activities.';
 COMMENT ON COLUMN user_sessions.bounce IS 'One page view, no action, under ten seconds.';
 COMMENT ON COLUMN user_sessions.landing_page IS 'Path of the first page view, by event time.';
 COMMENT ON COLUMN user_sessions.exit_page IS 'Path of the last page view, by event time.';
+COMMENT ON COLUMN user_sessions.landing_at IS 'When the first page view happened; with landing_event_id it decides landing_page whatever the order of arrival.';
+COMMENT ON COLUMN user_sessions.exit_at IS 'When the last page view happened; with exit_event_id it decides exit_page.';
 COMMENT ON COLUMN user_sessions.first_event_id IS 'The earliest event; device and place are its own.';
 COMMENT ON COLUMN user_sessions.created_at IS 'When its first event was received.';
 COMMENT ON COLUMN user_sessions.updated_at IS 'When its last event was received.';
@@ -163,6 +185,8 @@ CREATE TABLE live_counts (
     PRIMARY KEY (minute, event_type, is_bot)
 );
 COMMENT ON TABLE live_counts IS 'Activities by minute and type, kept as events are written.';
+COMMENT ON COLUMN live_counts.minute IS 'Start of the minute, by created_at.';
+COMMENT ON COLUMN live_counts.events IS 'How many; bots apart.';
 
 CREATE TABLE quarantine (
     id uuid PRIMARY KEY,
@@ -174,6 +198,8 @@ CREATE TABLE quarantine (
     CONSTRAINT quarantine_stage CHECK (stage IN ('ingest', 'session'))
 );
 COMMENT ON TABLE quarantine IS 'Events that could not be stored, with the reason. Holds a person: raw.';
+COMMENT ON COLUMN quarantine.id IS 'The event''s id; where it has none, one made of what was kept.';
+COMMENT ON COLUMN quarantine.reason IS 'What was wrong, in the words of ingest or of Postgres.';
 COMMENT ON COLUMN quarantine.stage IS 'ingest: refused inside an accepted batch; session: the database refused it. Neither changes.';
 COMMENT ON COLUMN quarantine.raw IS 'The event as text: as the client sent it (ingest), or as the queue held it (session).';
 COMMENT ON COLUMN quarantine.replayed_at IS 'When it was sent through session again.';

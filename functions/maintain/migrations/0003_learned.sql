@@ -17,6 +17,8 @@ CREATE TABLE user_preferences (
 COMMENT ON TABLE user_preferences IS 'What a user likes and when, said or learned. Holds a person: user_id.';
 COMMENT ON COLUMN user_preferences.preference_key IS 'content_type:<type>, active_hours, or a key of the product''s own.';
 COMMENT ON COLUMN user_preferences.preference_value IS '{"type","score"} with the score 0 to 1; {"hours","time_zone"}; or what the product put.';
+COMMENT ON COLUMN user_preferences.confidence_score IS '0 to 1; grows with evidence, 1 only where the user said it.';
+COMMENT ON COLUMN user_preferences.metadata IS 'What it was learned from.';
 COMMENT ON COLUMN user_preferences.source IS 'explicit: the user said it, and learning leaves it alone until it is deleted; inferred: from own behaviour, each run writes it anew; ml_predicted: from people and content alike, gives way to both.';
 
 CREATE TABLE suggestions (
@@ -31,6 +33,7 @@ CREATE TABLE suggestions (
 );
 COMMENT ON TABLE suggestions IS 'The next action of each user who was active, as of computed_at. Holds a person: user_id.';
 COMMENT ON COLUMN suggestions.stage IS 'new_user (until a day after sign-up), incomplete_profile (until half complete), low_engagement (until 10 activities), active_user, power_user (after 30 days with more than 100); see rules.toml.';
+COMMENT ON COLUMN suggestions.action IS 'Name of the suggestion in rules.toml, which says message, cta and priority too.';
 COMMENT ON COLUMN suggestions.evidence IS 'The counted facts that the message rests on.';
 
 CREATE TABLE content_trends (
@@ -43,6 +46,8 @@ CREATE TABLE content_trends (
     PRIMARY KEY (half_life_hours, content_type, content_id)
 );
 COMMENT ON TABLE content_trends IS 'What is engaged with lately: each interaction''s engagement, halved every half_life_hours.';
+COMMENT ON COLUMN content_trends.half_life_hours IS 'After how many hours an interaction counts half.';
+COMMENT ON COLUMN content_trends.score IS 'Sum of the faded engagement, as of computed_at.';
 COMMENT ON COLUMN content_trends.people IS 'How many different visitors that is.';
 CREATE INDEX content_trends_by_score ON content_trends (half_life_hours, content_type, score DESC);
 COMMENT ON INDEX content_trends_by_score IS 'recommend: feed (trending of a type).';
@@ -57,6 +62,8 @@ CREATE TABLE content_neighbours (
     PRIMARY KEY (method, content_type, content_id, neighbour_type, neighbour_id)
 );
 COMMENT ON TABLE content_neighbours IS 'What content belongs together, by the method that found it.';
+COMMENT ON COLUMN content_neighbours.method IS 'What found it.';
+COMMENT ON COLUMN content_neighbours.weight IS 'How much they belong together; higher is closer.';
 
 CREATE TABLE impressions (
     feed_id uuid NOT NULL,
@@ -73,6 +80,8 @@ CREATE TABLE impressions (
 ) PARTITION BY RANGE (shown_at);
 COMMENT ON TABLE impressions IS 'What feeds showed, where, and why, by month. Holds a person: user_id, anonymous_id.';
 COMMENT ON COLUMN impressions.feed_id IS 'One feed with all its pages; a UUID of version 7.';
+COMMENT ON COLUMN impressions.position IS 'Its place in the feed, from 0.';
+COMMENT ON COLUMN impressions.user_id IS 'Whom it was shown to; null where only anonymous_id is known.';
 COMMENT ON COLUMN impressions.strategy IS 'What put the item there.';
 COMMENT ON COLUMN impressions.propensity IS 'How probable it was that this item stood in this place, 0 to 1.';
 COMMENT ON COLUMN impressions.arm IS 'personal, or the arm of an experiment.';
@@ -85,6 +94,7 @@ CREATE TABLE analysis_state (
     finished_at timestamptz
 );
 COMMENT ON TABLE analysis_state IS 'How far each task of analyze has come.';
+COMMENT ON COLUMN analysis_state.started_at IS 'When the last whole run, or the unfinished one, began.';
 COMMENT ON COLUMN analysis_state.watermark IS 'Every transaction before this one was seen by the last whole run.';
 COMMENT ON COLUMN analysis_state.resume IS 'Where an unfinished run goes on: {"until": its snapshot, "after": [touched_by, user_id]}.';
 COMMENT ON COLUMN analysis_state.finished_at IS 'When the last whole run ended.';

@@ -1,0 +1,149 @@
+"""Random events as ingest would queue them, and random ways in which a queue may deliver them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any, Protocol, TypeVar
+from uuid import NAMESPACE_OID, uuid5
+
+from hypothesis import strategies as st
+
+from footfall import ids
+from footfall.events import VERSION, dumps
+from footfall.months import month
+from functions.session.preparing import prepare
+
+T = TypeVar("T")
+Record = dict[str, Any]
+
+# The months around it exist in the tests' database, and it is the same in all runs of a month.
+BASE = month(datetime.now(UTC)) + timedelta(seconds=30)
+# Few values, so that events collide in every way; the first is what a failing example shrinks to.
+MOMENTS = (0, 0, 5, 9.4, 9.6, 10, 59, 3_600, -60, -3_600, -40 * 86_400)
+RECEIVED = (60, 61, 61, 62, 3_600, 7_200)
+TIME_ZONES = (None, None, "Europe/Berlin", "Asia/Tokyo", "Nowhere/Land")
+AGENTS = (
+    "",
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0"
+    " Safari/537.36",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)"
+    " Version/18.5 Mobile/15E148 Safari/604.1",
+    "curl/8.11.0",
+)
+ACTIVITIES: tuple[Record, ...] = (
+    {"event_type": "page_view", "page_path": "/"},
+    {"event_type": "page_view", "page_path": "/a", "metadata": {"title": "Ä", "n": 1.50}},
+    {"event_type": "page_view", "page_path": "/b"},
+    {"event_type": "search"},
+    {"event_type": "user_action", "event_category": "filter"},
+)
+DWELLS = (None, 0, 31, 61, 300)
+TRAITS: tuple[Record, ...] = (
+    {"plan": "free"},
+    {"plan": "team", "profile_completeness": 40},
+    {"profile_completeness": 80.5, "created_at": "2020-02-02T02:02:02+00:00"},
+    {"created_at": "2019-01-01T00:00:00+01:00"},
+)
+_SPELLED = uuid5(NAMESPACE_OID, "content")
+
+
+@dataclass(frozen=True)
+class Population:
+    """The ids that events speak of, as they were sent, the kinds of events, and who sends them."""
+
+    anonymous: tuple[str, ...] = (str(uuid5(NAMESPACE_OID, "visitor")), "visitor 2", "visitor 3")
+    users: tuple[str, ...] = (str(uuid5(NAMESPACE_OID, "user")), "ada", "grace")
+    sessions: tuple[str | None, ...] = (None, "first", "second")
+    contents: tuple[str, ...] = ("one", str(_SPELLED).upper(), str(_SPELLED).title())
+    kinds: tuple[str, ...] = (
+        *["activity"] * 8,
+        *["interaction"] * 4,
+        *["identify"] * 4,
+        "content",
+        "rejected",
+    )
+    speakers: tuple[str, ...] = ("page", "page", "server", "token")
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """The records as queued, in order, and the batches in which they are delivered."""
+
+    records: list[Record]
+    batches: list[list[Record]]
+
+
+class Choose(Protocol):
+    """Picks one of several, by chance or as Hypothesis wants it."""
+
+    def __call__(self, options: Sequence[T], /) -> T: ...
+
+
+@st.composite
+def deliveries(draw: st.DrawFn, of: Population, most: int = 14) -> Delivery:
+    def choose(options: Sequence[T]) -> T:
+        return draw(st.sampled_from(options))
+
+    count = draw(st.integers(1, most))
+    records = [copy for number in range(count) for copy in event(choose, number, of)]
+    again = draw(st.lists(st.sampled_from(records), max_size=6))
+    order = draw(st.permutations([*records, *again]))
+    cuts = sorted(draw(st.sets(st.integers(1, len(order)), max_size=7)) | {0, len(order)})
+    return Delivery(records, [list(order[a:b]) for a, b in pairwise(cuts)])
+
+
+def event(choose: Choose, number: int, of: Population) -> list[Record]:
+    """One event's copies, as the consumer sees them: several where a dwell grew, else one."""
+    kind = choose(of.kinds)
+    record: Record = {"kind": kind, "id": str(uuid5(NAMESPACE_OID, f"event {number}"))}
+    received_at = BASE + timedelta(seconds=choose(RECEIVED))
+    if kind == "rejected":
+        record |= {"reason": "event_type: is required", "raw": "{}"}
+    else:
+        record |= _said(choose, kind, of) | _fields(choose, kind)
+    durations = [choose(DWELLS) for _ in range(choose((1, 1, 2, 3)))] if kind == "interaction" else [None]
+    agent = choose(AGENTS)
+    copies = [{**record, "duration_seconds": dwell} if dwell is not None else record for dwell in durations]
+    return [prepared(copy, received_at, agent) for copy in copies]
+
+
+def prepared(record: Record, received_at: datetime, agent: str = "") -> Record:
+    """The record after it travelled in a message of its own."""
+    context = {"received_at": received_at.isoformat(), "user_agent": agent, "ip": "203.0.113.7"}
+    [result] = prepare(dumps({"version": VERSION, **context, "events": [record]}))
+    return result
+
+
+def _fields(choose: Choose, kind: str) -> Record:
+    created = BASE + timedelta(seconds=choose(MOMENTS))
+    if kind == "activity" and choose(range(20)) == 19:
+        created = datetime(1999, 1, 1, tzinfo=UTC)
+    zone = choose(TIME_ZONES)
+    fields: Record = {"created_at": created.isoformat()} | ({"time_zone": zone} if zone else {})
+    if kind == "activity":
+        fields |= choose(ACTIVITIES)
+    elif kind == "interaction":
+        fields |= {"event_type": "content_interaction", "interaction_type": choose(("view", "like"))}
+    elif kind == "identify":
+        fields["traits"] = choose(TRAITS)
+    else:
+        fields |= {"title": choose(("old", "new")), "available": choose((True, False))}
+    return fields
+
+
+def _said(choose: Choose, kind: str, of: Population) -> Record:
+    """The ids of an event: a page's visitor, a user with a token, or whom a server names."""
+    speaker = "server" if kind == "content" else choose(of.speakers)
+    said: dict[str, tuple[ids.Kind, str | None]] = {"session_id": ("session", choose(of.sessions))}
+    if speaker != "page":
+        said["user_id"] = "user", choose(of.users)
+    if speaker == "page" or choose((True, True, False)):
+        said["anonymous_id"] = "anonymous", choose(of.anonymous)
+    if kind in {"interaction", "content"}:
+        said["content_id"] = "content", choose(of.contents)
+    record: Record = {field: ids.to_uuid(its, value) for field, (its, value) in said.items() if value}
+    names = {field: value for field, (_, value) in said.items() if value and record[field] != value}
+    record |= {"names": names} if names else {}
+    record |= {"content_type": choose(("project", "job"))} if "content_id" in record else {}
+    return record | ({"verified": True} if speaker == "token" else {})

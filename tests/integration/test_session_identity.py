@@ -1,0 +1,122 @@
+"""Promise 3: whose an event is, and whose it never becomes."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.writing import VISITOR, Writer, at, identify, message, record, user, writer_of
+
+ADA, GRACE = user("ada"), user("grace")
+OTHER = "0d9c5a7e-2f4b-4c3d-9e8f-7a6b5c4d3e02"
+OWNERS = "SELECT user_id, is_linked FROM user_activities ORDER BY created_at, id"
+
+
+@pytest.fixture
+def writer(database_url: str) -> Iterator[Writer]:
+    with writer_of(database_url) as opened:
+        yield opened
+
+
+def test_history_becomes_the_users_on_identify(writer: Writer) -> None:
+    writer.write(message(record(created_at=at(-50)), record("interaction"), received=10))
+    assert writer.rows("SELECT * FROM profiles") == []
+    writer.write(message(identify("ada", created_at=at(30)), received=30))
+    assert writer.rows(OWNERS) == [(ADA, True), (ADA, True)]
+    assert writer.one("SELECT user_id, is_linked FROM content_interactions") == (ADA, True)
+    assert writer.one("SELECT user_id, is_linked FROM user_sessions") == (ADA, True)
+    assert writer.one("SELECT id, activity_count, first_seen_at, created_at, last_seen_at FROM profiles") == (
+        *(ADA, 2, at(-50), at(-50), at(30)),
+    )
+
+
+def test_after_the_tie_no_token_is_needed(writer: Writer) -> None:
+    writer.write(message(identify("ada"), received=10))
+    writer.write(message(record(), received=20))
+    assert writer.rows(OWNERS) == [(ADA, True)]
+    assert writer.one("SELECT activity_count FROM profiles") == (1,)
+
+
+@pytest.mark.parametrize("claim", [{"verified": None}, {"anonymous_id": None}])
+def test_only_a_token_with_the_visitor_ties(writer: Writer, claim: dict[str, None]) -> None:
+    writer.write(message(identify("ada", **claim), record()))
+    assert writer.rows("SELECT * FROM identities") == []
+    assert writer.rows(OWNERS) == [(None, False)]
+
+
+def test_a_page_cannot_set_the_traits_of_whom_it_is_tied_to(writer: Writer) -> None:
+    writer.write(message(identify("ada", traits={"plan": "free"}), received=10))
+    page = record("identify", traits={"plan": "team", "profile_completeness": 99}, created_at=at(50))
+    writer.write(message(page, received=60))
+    assert writer.rows("SELECT owner_id, value FROM traits WHERE key = 'plan' ORDER BY value") == [
+        (ADA, "free"),
+        (VISITOR, "team"),
+    ]
+    assert writer.one("SELECT profile_completeness, last_seen_at FROM profiles") == (None, at())
+
+
+def test_a_shared_id_is_anonymous_from_then_on(writer: Writer) -> None:
+    writer.write(message(record(created_at=at(1)), received=10))
+    writer.write(message(identify("ada"), received=20))
+    writer.write(message(record(created_at=at(21)), received=21))
+    writer.write(message(identify("grace"), received=30))
+    writer.write(message(record(created_at=at(31)), received=31))
+    writer.write(message(record(created_at=at(32), user_id=GRACE, verified=True), received=32))
+    assert writer.rows(OWNERS) == [(ADA, True), (ADA, True), (None, False), (GRACE, False)]
+    assert writer.rows("SELECT id, activity_count FROM profiles ORDER BY activity_count") == [
+        (GRACE, 1),
+        (ADA, 2),
+    ]
+
+
+def test_a_second_claim_takes_back_what_came_after_it(writer: Writer) -> None:
+    """The queue delivered what followed the second identify before it."""
+    writer.write(message(identify("ada", created_at=at(20)), received=20))
+    writer.write(message(record(created_at=at(-60), time_zone="Asia/Tokyo"), received=31))
+    assert writer.one("SELECT first_seen_at, time_zone FROM profiles") == (at(-60), "Asia/Tokyo")
+    writer.write(message(identify("grace", created_at=at(30)), received=30))
+    assert writer.rows(OWNERS) == [(None, False)]
+    assert writer.one("SELECT user_id, is_linked FROM user_sessions") == (None, False)
+    assert writer.one(
+        "SELECT activity_count, first_seen_at, created_at, last_seen_at, time_zone FROM profiles"
+        f" WHERE id = '{ADA}'"
+    ) == (0, at(20), at(20), at(20), None)
+
+
+def test_an_older_claim_that_comes_late_owns_the_history(writer: Writer) -> None:
+    writer.write(message(record(), record("interaction"), received=10))
+    writer.write(message(identify("grace"), received=30))
+    assert writer.rows(OWNERS) == [(GRACE, True), (GRACE, True)]
+    writer.write(message(identify("ada"), received=20))
+    assert writer.rows(OWNERS) == [(ADA, True), (ADA, True)]
+    assert writer.one("SELECT user_id FROM content_interactions") == (ADA,)
+    assert writer.one("SELECT user_id FROM user_sessions") == (ADA,)
+    assert writer.rows("SELECT id, activity_count FROM profiles ORDER BY activity_count") == [
+        (GRACE, 0),
+        (ADA, 2),
+    ]
+
+
+def test_what_a_user_did_by_name_never_becomes_anothers(writer: Writer) -> None:
+    writer.write(message(record(user_id=GRACE, verified=True, created_at=at(1)), received=10))
+    writer.write(message(record(created_at=at(2)), identify("ada"), received=20))
+    assert writer.rows(OWNERS) == [(GRACE, False), (ADA, True)]
+    assert writer.one("SELECT user_id, is_linked FROM user_sessions") == (GRACE, False)
+
+
+def test_one_user_may_have_many_visitors_and_no_user_is_merged_into_another(writer: Writer) -> None:
+    writer.write(message(record(created_at=at(1)), record(created_at=at(2), anonymous_id=OTHER), received=10))
+    writer.write(message(identify("ada"), identify("ada", anonymous_id=OTHER), received=20))
+    writer.write(message(identify("grace", anonymous_id=OTHER), received=30))
+    writer.write(message(record(created_at=at(3)), record(created_at=at(4), anonymous_id=OTHER), received=40))
+    assert writer.rows(OWNERS) == [(ADA, True), (ADA, True), (ADA, True), (None, False)]
+    assert writer.rows("SELECT id, activity_count FROM profiles ORDER BY activity_count") == [
+        (GRACE, 0),
+        (ADA, 3),
+    ]
+
+
+def test_a_claim_that_is_known_rewrites_nothing(writer: Writer) -> None:
+    writer.write(message(identify("ada"), record(), received=10))
+    before = writer.rows("SELECT xmin FROM identities UNION ALL SELECT xmin FROM user_activities")
+    writer.write(message(identify("ada"), received=20))
+    assert writer.rows("SELECT xmin FROM identities UNION ALL SELECT xmin FROM user_activities") == before
