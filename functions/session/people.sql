@@ -23,8 +23,8 @@ WITH claim AS (
 SELECT DISTINCT anonymous_id FROM claimed;
 
 -- link_fresh --
--- Gives events without a user to the one whom their anonymous id belongs to. (wants_user says no more than two NULL
--- tests would, but of those the planner expects a row or two in any batch, and reads the owners anew for each event.)
+-- Gives events without a user to the one whom their anonymous id belongs to. It asks for wants_user, as of two NULL
+-- tests the planner expects a row or two in any batch, and would read the owners anew for each event.
 UPDATE fresh
 SET user_id = owner.user_id, is_linked = true
 FROM (

@@ -187,7 +187,8 @@ def test_the_latest_known_time_zone_wins(writer: Writer) -> None:
 
 
 def test_the_time_zone_of_history_becomes_the_users(writer: Writer) -> None:
-    writer.write(message(record(time_zone="Asia/Tokyo"), received=10))
+    unknown = record(created_at=at(1), time_zone="Mars/Olympus")
+    writer.write(message(record(time_zone="Asia/Tokyo"), unknown, received=10))
     writer.write(message(identify("ada", created_at=at(9)), received=20))
     assert writer.one("SELECT time_zone, time_zone_set_at FROM profiles") == ("Asia/Tokyo", at())
 
