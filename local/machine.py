@@ -25,11 +25,12 @@ def lock_folder(folder: Path) -> IO[str]:
 
 
 def take_port(port: int) -> socket.socket:
-    """Bound, not listening yet, so that nobody is let in before the stack is ready. 0 takes any."""
+    """Listening: of two stacks that only bind the same port, both would succeed. 0 takes any."""
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
+        listener.listen(128)
     except (OSError, OverflowError) as error:
         listener.close()
         reason = error.strerror if isinstance(error, OSError) else error

@@ -16,6 +16,7 @@ from local.control.health import checks, database_error
 from local.control.invoke_api import InvokeApi
 from local.control.issuer import Issuer
 from local.control.routes import Control
+from local.control.starting import turn_away
 from local.gateway.server import Gateway
 from local.keys import digest, keep_keys
 from local.machine import HOST, lock_folder, take_port
@@ -69,6 +70,8 @@ class Stack:
         self._listener = take_port(self._settings.port)
         self._exit.callback(self._listener.close)
         self.url = f"http://{HOST}:{self._listener.getsockname()[1]}"
+        self._doorkeeper = await turn_away(self._listener)
+        self._exit.push_async_callback(self._doorkeeper.cleanup)
         postgres = self._embedded_postgres()
         await self._start_queues()
         self._template = self._read_template()
@@ -203,6 +206,7 @@ class Stack:
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=PATIENCE, auto_decompress=False)
         await runner.setup()
         self._exit.push_async_callback(runner.cleanup)
+        await self._doorkeeper.cleanup()
         await web.SockSite(runner, self._listener).start()
 
     async def _invoke(self, function: str, payload: bytes) -> Outcome:

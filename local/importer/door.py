@@ -30,7 +30,7 @@ class Door:
             DoorError: nothing answers there.
         """
         try:
-            async with self._session.get(f"{self._url}/local") as answer:
+            async with self._session.get(f"{self._url}/local", raise_for_status=True) as answer:
                 self._local = await answer.json()
         except (aiohttp.ClientError, TimeoutError):
             raise DoorError(f"nothing answers at {self._url}: start the stack with `make run`") from None

@@ -58,7 +58,7 @@ def test_an_import_outlives_its_database_and_the_whole_stack(tmp_path: Path) -> 
         assert stack.stop() == 0, stack.log()[-2000:]
     finally:
         importing.kill()
-        importing.wait()
+        importing.communicate()
         stack.kill()
 
 

@@ -24,7 +24,7 @@ from tests.tables import Tables, clear, dump, table_names
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 CONSUMERS = 4
-EVENTS = 400
+EVENTS = 280
 BATCH = 20
 # What several batches may write at once.
 KEYS = {
@@ -100,7 +100,7 @@ def store(database_url: str) -> Iterator[Store]:
 
 @pytest.mark.parametrize("population", POPULATIONS)
 @settings(
-    max_examples=2_000 if THOROUGH else 60,
+    max_examples=2_000 if THOROUGH else 50,
     deadline=None,
     phases=[phase for phase in Phase if phase is not Phase.explain],
     # Each example begins by emptying the tables.

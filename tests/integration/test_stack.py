@@ -17,7 +17,8 @@ import boto3
 import psycopg
 import pytest
 
-from local.machine import TakenError
+from local.control.starting import turn_away
+from local.machine import TakenError, take_port
 from local.runtime.pool import FunctionError
 from local.stack import Settings, Stack
 from tests.on_loop import on_loop
@@ -205,3 +206,18 @@ async def test_a_taken_port_is_named(tmp_path: Path) -> None:
         with pytest.raises(TakenError, match=f"127.0.0.1:{port} .*: free it or set PORT"):
             await stack.start()
         await stack.stop()
+
+
+@on_loop
+async def test_a_port_is_one_stacks_from_the_first_moment_and_says_that_it_is_starting() -> None:
+    listener = take_port(0)
+    port = listener.getsockname()[1]
+    with listener, pytest.raises(TakenError, match=f"127.0.0.1:{port} .*set PORT"):
+        take_port(port)
+    listener = take_port(0)
+    doorkeeper = await turn_away(listener)
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    status, body = await fetch("GET", f"{url}/health")
+    assert (status, body["failing"]) == (503, ["starting"])
+    await doorkeeper.cleanup()
+    listener.close()

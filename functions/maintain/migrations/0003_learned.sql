@@ -96,5 +96,5 @@ CREATE TABLE analysis_state (
 COMMENT ON TABLE analysis_state IS 'How far each task of analyze has come.';
 COMMENT ON COLUMN analysis_state.started_at IS 'When the last whole run, or the unfinished one, began.';
 COMMENT ON COLUMN analysis_state.watermark IS 'Every transaction before this one was seen by the last whole run.';
-COMMENT ON COLUMN analysis_state.resume IS 'Where an unfinished run goes on: {"until": its snapshot, "after": [touched_by, user_id]}.';
+COMMENT ON COLUMN analysis_state.resume IS 'Where an unfinished run goes on, and what it looks at; or what the last run rested on.';
 COMMENT ON COLUMN analysis_state.finished_at IS 'When the last whole run ended.';
