@@ -1,4 +1,4 @@
-"""Learns from the users of whom something is new since the last run, a chunk and a transaction at a time.
+"""Learns from the users of whom something is new, or too old, since the last run, by chunks in transactions.
 
 A run can be killed at any moment: what a chunk learned is computed anew from the events, so learning it
 twice changes nothing, and the next run goes on where the last one noted to be. The watermark is a transaction
@@ -11,10 +11,14 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from footfall import queries, suggesting
 from footfall.database import Database, Transaction
+from footfall.errors import DatabaseUnavailableError
+from footfall.telemetry import logger
+
+T = TypeVar("T")
 
 QUERIES = {**queries.load(Path(__file__).parent), **suggesting.QUERIES}
 
@@ -51,17 +55,33 @@ def analyze(database: Database, now: datetime, has_time: Callable[[], bool]) -> 
     Raises:
         DatabaseUnavailableError: the next run goes on from what was noted.
     """
-    if not _one(database, "try_lock", lock=LOCK)["locked"]:
-        return Run(0, finished=False)
+    # Suggestions count trends, and a backlog of users must not keep trends from being learned.
     try:
-        # Suggestions count trends, and a backlog of users must not keep trends from being learned.
-        _learn_trends(database, now)
-        return _learn_users(database, now, has_time)
+        _alone(database, lambda: _learn_trends(database, now))
+    except DatabaseUnavailableError as error:
+        logger("analyze").warning("trends wait for the next run", extra={"error": str(error)})
+    return _alone(database, lambda: _learn_users(database, now, has_time)) or Run(0, finished=False)
+
+
+def _alone(database: Database, work: Callable[[], T]) -> T | None:
+    """What `work` returns; None where another run holds the lock, which is lost with the connection."""
+    if not _one(database, "try_lock", lock=LOCK)["locked"]:
+        return None
+    try:
+        return work()
     finally:
         _one(database, "unlock", lock=LOCK)
 
 
 def _learn_users(database: Database, now: datetime, has_time: Callable[[], bool]) -> Run:
+    touched = _learn_touched(database, now, has_time)
+    if not touched.finished:
+        return touched
+    expired = _learn_expired(database, now, has_time)
+    return Run(touched.users + expired.users, expired.finished)
+
+
+def _learn_touched(database: Database, now: datetime, has_time: Callable[[], bool]) -> Run:
     position = _begin(_one(database, "progress", task="users"))
     users = 0
     while has_time():
@@ -69,6 +89,24 @@ def _learn_users(database: Database, now: datetime, has_time: Callable[[], bool]
         if learned is None:
             return Run(users, finished=True)
         position, count = learned
+        users += count
+    return Run(users, finished=False)
+
+
+def _learn_expired(database: Database, now: datetime, has_time: Callable[[], bool]) -> Run:
+    """Learns again whoever fell silent, as the windows close; what is learned now expires later."""
+
+    def work(transaction: Transaction) -> int:
+        expired = [row["user_id"] for row in transaction.all("expired_users", now=now, limit=CHUNK)]
+        if expired:
+            learn(transaction, expired, now)
+        return len(expired)
+
+    users = 0
+    while has_time():
+        count = database.run(work)
+        if not count:
+            return Run(users, finished=True)
         users += count
     return Run(users, finished=False)
 

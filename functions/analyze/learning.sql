@@ -1,7 +1,7 @@
 -- learn_preferences --
 -- Each content type's share of a user's engagement of 30 days, halved every ten; more interactions, more confidence.
 WITH engagement AS (
-    SELECT user_id, content_type, count(*) AS interactions,
+    SELECT user_id, content_type, count(*) AS interactions, min(created_at) AS oldest,
            sum(engagement_score::float8
                * power(0.5, extract(epoch FROM %(now)s - created_at)::float8 / (10 * 86400))) AS weight
     FROM content_interactions
@@ -11,6 +11,7 @@ WITH engagement AS (
     GROUP BY user_id, content_type
 ), learned AS (
     SELECT user_id, content_type, interactions,
+           date_trunc('day', oldest + interval '30 days') + interval '1 day' AS expires_at,
            round((weight / sum(weight) OVER (PARTITION BY user_id))::numeric, 4) AS score,
            round(least(interactions / (interactions + 4.0), 0.99), 2) AS confidence
     FROM engagement
@@ -23,26 +24,28 @@ WITH engagement AS (
       )
 )
 INSERT INTO user_preferences AS known (
-    user_id, preference_key, preference_value, confidence_score, source, metadata, created_at, updated_at
+    user_id, preference_key, preference_value, confidence_score, source, metadata, created_at, updated_at, expires_at
 )
 SELECT user_id, 'content_type:' || content_type,
        jsonb_build_object('type', content_type, 'score', score), confidence, 'inferred',
-       jsonb_build_object('interactions', interactions, 'days', 30), %(now)s, %(now)s
+       jsonb_build_object('interactions', interactions, 'days', 30), %(now)s, %(now)s, expires_at
 FROM learned
 ORDER BY user_id, content_type
 ON CONFLICT (user_id, preference_key) DO UPDATE SET
     preference_value = excluded.preference_value, confidence_score = excluded.confidence_score,
-    source = excluded.source, metadata = excluded.metadata, updated_at = excluded.updated_at
+    source = excluded.source, metadata = excluded.metadata, updated_at = excluded.updated_at,
+    expires_at = excluded.expires_at
 WHERE known.source <> 'explicit'
-  AND (known.preference_value, known.confidence_score, known.source, known.metadata)
-      IS DISTINCT FROM (excluded.preference_value, excluded.confidence_score, excluded.source, excluded.metadata);
+  AND (known.preference_value, known.confidence_score, known.source, known.metadata, known.expires_at)
+      IS DISTINCT FROM (excluded.preference_value, excluded.confidence_score, excluded.source, excluded.metadata,
+                        excluded.expires_at);
 
 -- learn_active_hours --
 -- The three busiest hours of a user's last seven days, in the user's own time zone.
 WITH hours AS (
     SELECT profiles.id AS user_id, coalesce(profiles.time_zone, 'UTC') AS time_zone,
            extract(hour FROM activity.created_at AT TIME ZONE coalesce(profiles.time_zone, 'UTC'))::integer AS hour,
-           count(*) AS activities
+           count(*) AS activities, min(activity.created_at) AS oldest
     FROM profiles
     JOIN user_activities AS activity ON activity.user_id = profiles.id
     WHERE profiles.id = ANY (%(user_ids)s::uuid[])
@@ -52,32 +55,36 @@ WITH hours AS (
     GROUP BY 1, 2, 3
 ), ranked AS (
     SELECT *, row_number() OVER (PARTITION BY user_id ORDER BY activities DESC, hour) AS place,
-           sum(activities) OVER (PARTITION BY user_id) AS total
+           sum(activities) OVER (PARTITION BY user_id) AS total,
+           min(oldest) OVER (PARTITION BY user_id) AS first_at
     FROM hours
 ), learned AS (
-    SELECT user_id, total::integer AS total,
+    SELECT user_id, total::integer AS total, first_at AS oldest,
            jsonb_build_object('hours', jsonb_agg(hour ORDER BY place), 'time_zone', time_zone) AS value
     FROM ranked
     WHERE place <= 3
-    GROUP BY user_id, time_zone, total
+    GROUP BY user_id, time_zone, total, first_at
 ), forgotten AS (
     DELETE FROM user_preferences AS known
     WHERE user_id = ANY (%(user_ids)s::uuid[]) AND source = 'inferred' AND preference_key = 'active_hours'
       AND NOT EXISTS (SELECT FROM learned WHERE learned.user_id = known.user_id)
 )
 INSERT INTO user_preferences AS known (
-    user_id, preference_key, preference_value, confidence_score, source, metadata, created_at, updated_at
+    user_id, preference_key, preference_value, confidence_score, source, metadata, created_at, updated_at, expires_at
 )
 SELECT user_id, 'active_hours', value, round(least(total / (total + 20.0), 0.99), 2), 'inferred',
-       jsonb_build_object('activities', total, 'days', 7), %(now)s, %(now)s
+       jsonb_build_object('activities', total, 'days', 7), %(now)s, %(now)s,
+       date_trunc('day', oldest + interval '7 days') + interval '1 day'
 FROM learned
 ORDER BY user_id
 ON CONFLICT (user_id, preference_key) DO UPDATE SET
     preference_value = excluded.preference_value, confidence_score = excluded.confidence_score,
-    source = excluded.source, metadata = excluded.metadata, updated_at = excluded.updated_at
+    source = excluded.source, metadata = excluded.metadata, updated_at = excluded.updated_at,
+    expires_at = excluded.expires_at
 WHERE known.source <> 'explicit'
-  AND (known.preference_value, known.confidence_score, known.source, known.metadata)
-      IS DISTINCT FROM (excluded.preference_value, excluded.confidence_score, excluded.source, excluded.metadata);
+  AND (known.preference_value, known.confidence_score, known.source, known.metadata, known.expires_at)
+      IS DISTINCT FROM (excluded.preference_value, excluded.confidence_score, excluded.source, excluded.metadata,
+                        excluded.expires_at);
 
 -- write_suggestions --
 -- Keeps the next action of each of these users.

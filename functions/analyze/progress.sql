@@ -35,3 +35,13 @@ WHERE touched_by >= %(watermark)s::text::xid8
   AND (touched_by, id) > (%(after_touch)s::text::xid8, %(after_user)s::uuid)
 ORDER BY profiles.touched_by, profiles.id
 LIMIT %(limit)s;
+
+-- expired_users --
+-- Some users of whom something rests on events that have left the window.
+SELECT DISTINCT user_id
+FROM (
+    SELECT user_id FROM user_preferences
+    WHERE source = 'inferred' AND expires_at <= %(now)s
+    ORDER BY expires_at
+    LIMIT %(limit)s
+) AS expired;

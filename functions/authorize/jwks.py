@@ -16,6 +16,8 @@ from footfall.errors import UnavailableError
 # A key that the issuer withdraws is believed for this long at most, while the issuer can be reached.
 REFRESH_SECONDS = 3600
 RETRY_SECONDS = 60
+# Each request would wait for an issuer that doesn't answer.
+FIRST_RETRY_SECONDS = 5
 TIMEOUT_SECONDS = 3.0
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -31,6 +33,7 @@ class IssuerKeys:
 
     Old keys serve on while the issuer can't be reached. A key id that nobody knows makes it ask
     the issuer again, once in 60 seconds at most, so that forged ids can't be used to hammer it.
+    While no key was ever fetched, a failure holds for 5 seconds.
     """
 
     def __init__(
@@ -45,6 +48,8 @@ class IssuerKeys:
         self._keys: Sequence[jwt.PyJWK] | None = None
         self._fetched_at = 0.0
         self._asked_at = 0.0
+        self._failed_at = 0.0
+        self._failure: str | None = None
 
     def find(self, kid: str | None, algorithm: str) -> jwt.PyJWK | None:
         """The key of that id and algorithm; without an id, the only one of that algorithm.
@@ -54,7 +59,7 @@ class IssuerKeys:
         """
         now = self._clock()
         if self._keys is None:
-            self._load(now)
+            self._load_first(now)
         elif now - self._fetched_at >= REFRESH_SECONDS:
             self._reload(now)
         key = self._match(kid, algorithm)
@@ -77,6 +82,17 @@ class IssuerKeys:
             _warn(str(error))
             return False
         return True
+
+    def _load_first(self, now: float) -> None:
+        if self._failure and now - self._failed_at < FIRST_RETRY_SECONDS:
+            raise IssuerUnavailableError(self._failure)
+        try:
+            self._load(now)
+        except IssuerUnavailableError as error:
+            # It may have taken longer than it is remembered.
+            self._failed_at = self._clock()
+            self._failure = str(error)
+            raise
 
     def _load(self, now: float) -> None:
         self._asked_at = now

@@ -11,8 +11,8 @@ from footfall.errors import BadRequestError, TooLargeError
 from functions.ingest.cleaning import MAX_DEPTH, is_suspect
 
 MAX_BYTES = 4 * 1024 * 1024
-# A body of 4 MiB could hold two million zeros; to refuse each by name would answer more than Lambda may.
-MAX_EVENTS = 50_000
+# To refuse this many by name answers less than the 6 MB that Lambda may.
+MAX_EVENTS = 20_000
 
 _GZIP = b"\x1f\x8b"
 # What gzip looks like after something decoded it as text.
@@ -38,7 +38,7 @@ def read(body: bytes) -> Batch:
     """Decides by the bytes, not by what the headers claim.
 
     Raises:
-        TooLargeError: over 4 MiB, packed or unpacked, or over 50,000 events.
+        TooLargeError: over 4 MiB, packed or unpacked, or over 20,000 events.
         BadRequestError: not JSON, or JSON that holds no events; says what is wrong and where.
     """
     if len(body) > MAX_BYTES:

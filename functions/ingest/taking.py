@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, cast
 
 from footfall import ids
@@ -45,7 +46,7 @@ def take(batch: Batch, speaker: Speaker, received_at: datetime, earliest: dateti
             taken.records.append(_encode(event, reception, batch.suspect))
         except InvalidEventError as error:
             taken.rejected.append({"index": index, "error": str(error)})
-            taken.records.append(_rejection(event, str(error), received_at))
+            taken.records.append(_rejection(event, index, str(error)))
     if len(taken.rejected) == len(batch.events):
         first = taken.rejected[0]
         raise BadRequestError(f"events[{first['index']}].{first['error']}", rejected=taken.rejected)
@@ -101,7 +102,9 @@ def _dumps(record: Record) -> str:
         raise InvalidEventError("is nested too deeply") from None
 
 
-def _rejection(event: Any, reason: str, received_at: datetime) -> str:
-    raw = dumps(clean(event))[:MAX_RAW]
-    stamp = int(received_at.timestamp() * 1000)
-    return dumps(Record(kind="rejected", id=ids.uuid7(stamp), reason=reason, raw=raw))
+def _rejection(event: Any, index: int, reason: str) -> str:
+    raw = dumps(clean(event))
+    # The same request sent again must give the same id, or each repeat would be kept once more.
+    digest = sha256(f"{index}\n{reason}\n{raw}".encode()).hexdigest()
+    identifier = ids.to_uuid("event", f"rejected {digest}")
+    return dumps(Record(kind="rejected", id=identifier, reason=reason, raw=raw[:MAX_RAW]))

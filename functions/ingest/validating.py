@@ -12,6 +12,7 @@ from typing import Any, cast
 from footfall import ids
 from footfall.events import Record
 from footfall.ids import Kind
+from functions.ingest.showing import kind_of, shown
 from functions.ingest.speaking import Speaker
 
 MAX_INTEGER = 2_147_483_647
@@ -54,11 +55,11 @@ def to_record(event: Any, reception: Reception) -> Record:
         InvalidEventError: says which field is wrong, and why.
     """
     if not isinstance(event, dict):
-        raise InvalidEventError(f"must be an object, not {_kind_of(event)}")
+        raise InvalidEventError(f"must be an object, not {kind_of(event)}")
     kind = "activity" if event.get("type") is None else event["type"]
     build = _BUILDERS.get(kind) if isinstance(kind, str) else None
     if build is None:
-        raise InvalidEventError(f"type: must be one of {', '.join(_BUILDERS)}, not {_shown(kind)}")
+        raise InvalidEventError(f"type: must be one of {', '.join(_BUILDERS)}, not {shown(kind)}")
     reader = _Reader(event, reception)
     reader.put("kind", kind)
     reader.common()
@@ -111,6 +112,10 @@ class _Reader:
             self.name("user_id", "user", speaker.user)
             self.put("verified", True)
 
+    def sent(self) -> None:
+        sent_at = self.reception.sent_at
+        self.put("sent_at", sent_at and sent_at.isoformat())
+
     def somebody(self) -> None:
         if "user_id" not in self.record and "anonymous_id" not in self.record:
             needs = "user_id or anonymous_id" if self.reception.speaker.kind == "server" else "anonymous_id"
@@ -125,18 +130,19 @@ class _Reader:
         if isinstance(value, int) and not isinstance(value, bool):
             value = str(value)
         if not isinstance(value, str):
-            raise InvalidEventError(f"{field}: must be text, not {_kind_of(value)}")
+            raise InvalidEventError(f"{field}: must be text, not {kind_of(value)}")
         if kind in _DISPENSABLE and ids.is_junk(value):
             return
         if _would_merge_strangers(kind, value):
-            raise InvalidEventError(f"{field}: {_shown(value)} is no id")
+            raise InvalidEventError(f"{field}: {shown(value)} is no id")
         if not value or len(value) > ids.MAX_LENGTH:
             raise InvalidEventError(f"{field}: must have 1 to {ids.MAX_LENGTH} characters, not {len(value)}")
         self.name(field, kind, value)
 
     def name(self, field: str, kind: Kind, value: str) -> None:
         self.record[field] = ids.to_uuid(kind, value)
-        if self.record[field] != value:
+        # The spelling of a UUID is not kept, or one page could change it for all who share the id.
+        if not ids.is_uuid(value):
             self.names[field] = value
 
     def times(self) -> None:
@@ -161,7 +167,7 @@ class _Reader:
                 raise InvalidEventError(f"{field}: is required")
             return
         if not isinstance(value, str):
-            raise InvalidEventError(f"{field}: must be text, not {_kind_of(value)}")
+            raise InvalidEventError(f"{field}: must be text, not {kind_of(value)}")
         if len(value) > most:
             self.truncated.append(field)
             value = value[:most]
@@ -172,7 +178,7 @@ class _Reader:
         if value is None:
             return
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise InvalidEventError(f"{field}: must be a number, not {_kind_of(value)}")
+            raise InvalidEventError(f"{field}: must be a number, not {kind_of(value)}")
         if value < 0:
             raise InvalidEventError(f"{field}: must not be negative")
         self.record[field] = int(min(value, MAX_INTEGER))
@@ -180,7 +186,7 @@ class _Reader:
     def mapping(self, field: str) -> dict[str, Any] | None:
         value = self.event.get(field)
         if value is not None and not isinstance(value, dict):
-            raise InvalidEventError(f"{field}: must be an object, not {_kind_of(value)}")
+            raise InvalidEventError(f"{field}: must be an object, not {kind_of(value)}")
         return value
 
     def metadata(self) -> None:
@@ -210,13 +216,13 @@ def parse_time(value: object, field: str) -> datetime:
         InvalidEventError: not RFC 3339, or without an offset.
     """
     if not isinstance(value, str):
-        raise InvalidEventError(f"{field}: must be an RFC 3339 time, not {_kind_of(value)}")
+        raise InvalidEventError(f"{field}: must be an RFC 3339 time, not {kind_of(value)}")
     try:
         moment = datetime.fromisoformat(value.upper())
     except ValueError:
-        raise InvalidEventError(f"{field}: must be an RFC 3339 time, not {_shown(value)}") from None
+        raise InvalidEventError(f"{field}: must be an RFC 3339 time, not {shown(value)}") from None
     if moment.tzinfo is None:
-        raise InvalidEventError(f"{field}: {_shown(value)} has no offset (end it with Z for UTC)")
+        raise InvalidEventError(f"{field}: {shown(value)} has no offset (end it with Z for UTC)")
     try:
         return moment.astimezone(UTC)
     except OverflowError:
@@ -232,6 +238,7 @@ def _within(said: datetime, reception: Reception) -> datetime:
 
 def _activity(reader: _Reader) -> None:
     reader.somebody()
+    reader.sent()
     reader.text("event_type", 100, required=True)
     reader.text("event_category", 50)
     reader.text("event_action", 100)
@@ -239,6 +246,7 @@ def _activity(reader: _Reader) -> None:
 
 def _interaction(reader: _Reader) -> None:
     reader.somebody()
+    reader.sent()
     reader.text("content_type", 50, required=True)
     reader.identifier("content_id", "content", required=True)
     reader.text("interaction_type", 50, required=True)
@@ -257,7 +265,7 @@ def _identify(reader: _Reader) -> None:
     completeness = traits.get("profile_completeness")
     if completeness is not None and not _is_percentage(completeness):
         raise InvalidEventError(
-            f"traits.profile_completeness: must be a number from 0 to 100, not {_shown(completeness)}"
+            f"traits.profile_completeness: must be a number from 0 to 100, not {shown(completeness)}"
         )
     signed_up = reader.time("created_at", traits, "traits.")
     if signed_up is not None:
@@ -278,25 +286,12 @@ def _content(reader: _Reader) -> None:
     reader.put("published_at", published and published.isoformat())
     available = reader.event.get("available", True)
     if not isinstance(available, bool):
-        raise InvalidEventError(f"available: must be true or false, not {_kind_of(available)}")
+        raise InvalidEventError(f"available: must be true or false, not {kind_of(available)}")
     reader.put("available", available)
 
 
 def _is_percentage(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 100
-
-
-def _kind_of(value: object) -> str:
-    for kind, name in _KINDS:
-        if isinstance(value, kind):
-            return name
-    return "null"
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, (list, dict)):
-        return _kind_of(value)
-    return repr(value) if len(repr(value)) <= 60 else f"{repr(value)[:60]}…"
 
 
 def _would_merge_strangers(kind: Kind, value: str) -> bool:
@@ -314,11 +309,3 @@ _PERSONAL = frozenset({"user", "anonymous"})
 # An event is worth as much without them.
 _DISPENSABLE = frozenset({"session", "feed"})
 _DEVICE = {"user_agent": 1000, "ip": 45, "country": 100, "city": 100}
-_KINDS: tuple[tuple[type, str], ...] = (
-    (bool, "true or false"),
-    (str, "text"),
-    (int, "a number"),
-    (float, "a number"),
-    (list, "a list"),
-    (dict, "an object"),
-)

@@ -20,8 +20,8 @@ SELECT FROM live_counts WHERE minute < %(before)s LIMIT 1;
 -- prune_sessions --
 -- Deletes a chunk of the sessions that started before the oldest month.
 DELETE FROM user_sessions
-WHERE (visitor_id, id) IN (
-    SELECT visitor_id, id FROM user_sessions WHERE started_at < %(before)s ORDER BY started_at LIMIT 10000
+WHERE (visitor_id, visitor_is_user, id) IN (
+    SELECT visitor_id, visitor_is_user, id FROM user_sessions WHERE started_at < %(before)s ORDER BY started_at LIMIT 10000
 );
 
 -- count_event_id_blocks --

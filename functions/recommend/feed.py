@@ -77,10 +77,13 @@ def _page(transaction: Transaction, user_id: str, wish: Wish, now: datetime) -> 
         return ids.uuid7(int(now.timestamp() * 1000)), 0
     if not ids.is_uuid(wish.cursor):
         raise BadRequestError("cursor: isn't one that a feed gave")
-    shown = (transaction.one("shown_before", feed_id=wish.cursor, user_id=user_id) or {}).get("items", 0)
+    feed_id = wish.cursor.lower()
+    # In a statement of its own: only a later one sees what the request that was waited for has noted.
+    transaction.run("lock_feed", feed_id=feed_id)
+    shown = (transaction.one("shown_before", feed_id=feed_id, user_id=user_id) or {}).get("items", 0)
     if not shown or shown > MAX_POSITION:
         raise BadRequestError("cursor: isn't one of this user's feeds")
-    return wish.cursor.lower(), shown
+    return feed_id, shown
 
 
 def _note(

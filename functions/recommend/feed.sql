@@ -1,5 +1,6 @@
 -- feed --
--- What a user should see: trending and new content of the preferred types, then of all others; nothing met before.
+-- What a user should see: trending and new content of the preferred types, then of all others but those
+-- that the user said to be worth 0, unless asked for by name; nothing met in the last 90 days.
 WITH RECURSIVE types AS (
     (SELECT content_type FROM content ORDER BY content_type LIMIT 1)
     UNION ALL
@@ -15,7 +16,12 @@ WITH RECURSIVE types AS (
     FROM types
     LEFT JOIN preferred USING (content_type)
     WHERE types.content_type IS NOT NULL
-      AND (%(content_type)s::text IS NULL OR types.content_type = %(content_type)s)
+      AND CASE WHEN %(content_type)s::text IS NOT NULL THEN types.content_type = %(content_type)s
+          ELSE NOT EXISTS (
+              SELECT FROM user_preferences
+              WHERE user_id = %(user_id)s AND preference_key = 'content_type:' || types.content_type
+                AND source = 'explicit' AND (preference_value ->> 'score')::float8 = 0
+          ) END
 ), met AS MATERIALIZED (
     SELECT content_type, content_id FROM content_interactions
     WHERE user_id = %(user_id)s AND created_at > %(now)s - interval '90 days'
@@ -73,6 +79,10 @@ FROM user_preferences
 WHERE user_id = %(user_id)s AND preference_key LIKE 'content_type:%%' AND (preference_value ->> 'score')::float8 > 0
 ORDER BY source = 'explicit' DESC, score DESC, content_type
 LIMIT 3;
+
+-- lock_feed --
+-- Lets one request at a time go on with a feed.
+SELECT pg_advisory_xact_lock(hashtextextended(%(feed_id)s, 0));
 
 -- shown_before --
 -- How many items a feed has shown to this user.

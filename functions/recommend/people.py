@@ -16,6 +16,9 @@ CONTENT_TYPE = "content_type:"
 ACTIVE_HOURS = "active_hours"
 # What is nested deeper may be read once and never again.
 MAX_DEPTH = 32
+# Insights read all that a user said: so long a value, so many of them.
+MAX_BYTES = 16 * 1024
+MAX_SAID = 100
 
 
 class Preference(TypedDict):
@@ -95,7 +98,8 @@ def put_preference(transaction: Transaction, user_id: str, key: str, value: Any,
     """Keeps what the user said.
 
     Raises:
-        BadRequestError: the key is too long, or the value isn't what its key asks for.
+        BadRequestError: the key or the value is too long, the value isn't what its key asks for, or the
+            user has said too much.
     """
     if not 1 <= len(key) <= 100:
         raise BadRequestError("key: must have 1 to 100 characters")
@@ -103,8 +107,9 @@ def put_preference(transaction: Transaction, user_id: str, key: str, value: Any,
         raise BadRequestError("the body must be a JSON value that isn't null; DELETE forgets a preference")
     if _is_deep(value):
         raise BadRequestError(f"the body is nested deeper than {MAX_DEPTH}")
-    value = _checked(key, value)
-    transaction.run("put_preference", user_id=user_id, key=key, value=json.dumps(value), now=now)
+    text = _text(_checked(key, value))
+    if not transaction.run("put_preference", user_id=user_id, key=key, value=text, now=now, most=MAX_SAID):
+        raise BadRequestError(f"key: the user has put {MAX_SAID} preferences, and more aren't kept")
     return preference(transaction, user_id, key)
 
 
@@ -151,6 +156,13 @@ def _checked(key: str, value: Any) -> Any:
     if key == ACTIVE_HOURS and not _are_hours(value):
         raise BadRequestError('active_hours needs {"hours": [whole numbers from 0 to 23]}')
     return value
+
+
+def _text(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+        raise BadRequestError(f"the body has more than {MAX_BYTES} bytes of JSON (16 KiB)")
+    return json.dumps(value)
 
 
 def _is_deep(value: Any, room: int = MAX_DEPTH) -> bool:

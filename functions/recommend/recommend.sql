@@ -25,14 +25,18 @@ ORDER BY source = 'explicit' DESC,
          preference_key;
 
 -- put_preference --
--- Keeps what the user said; learning leaves it alone.
+-- Keeps what the user said, unless there is too much of it; learning leaves it alone.
 INSERT INTO user_preferences AS known (
     user_id, preference_key, preference_value, confidence_score, source, created_at, updated_at
 )
-VALUES (%(user_id)s, %(key)s, %(value)s::text::jsonb, 1.00, 'explicit', %(now)s, %(now)s)
+SELECT %(user_id)s::uuid, %(key)s::text, %(value)s::text::jsonb, 1.00, 'explicit', %(now)s, %(now)s
+WHERE (
+    SELECT count(*) FROM user_preferences
+    WHERE user_id = %(user_id)s AND source = 'explicit' AND preference_key <> %(key)s
+) < %(most)s
 ON CONFLICT (user_id, preference_key) DO UPDATE SET
     preference_value = excluded.preference_value, confidence_score = excluded.confidence_score,
-    source = excluded.source, metadata = NULL, updated_at = excluded.updated_at;
+    source = excluded.source, metadata = NULL, updated_at = excluded.updated_at, expires_at = NULL;
 
 -- delete_preference --
 -- Forgets a preference.

@@ -93,8 +93,8 @@ JOIN first_copies USING (id)
 JOIN incoming USING (ordinal);
 
 -- write_names --
--- Keeps the ids that were no UUIDs, so that answers can give them back; of several spellings of a UUID, the least.
-INSERT INTO external_ids AS known (id, kind, external_id)
+-- Keeps the ids that were no UUIDs, so that answers can give them back.
+INSERT INTO external_ids (id, kind, external_id)
 SELECT DISTINCT ON (field.id) field.id, field.kind, fresh.names ->> field.name
 FROM fresh
 CROSS JOIN LATERAL (VALUES
@@ -107,13 +107,9 @@ CROSS JOIN LATERAL (VALUES
     ('feed_id', 'feed', fresh.feed_id)
 ) AS field (name, kind, id)
 WHERE fresh.names ? field.name
-  AND NOT EXISTS (
-      SELECT FROM external_ids AS stored
-      WHERE stored.id = field.id AND (stored.external_id, stored.kind) <= (fresh.names ->> field.name, field.kind)
-  )
-ORDER BY field.id, fresh.names ->> field.name, field.kind
-ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, external_id = excluded.external_id
-WHERE (excluded.external_id, excluded.kind) < (known.external_id, known.kind);
+  AND NOT EXISTS (SELECT FROM external_ids AS stored WHERE stored.id = field.id)
+ORDER BY field.id
+ON CONFLICT DO NOTHING;
 
 -- write_activities --
 -- Writes the activities that are new.
@@ -174,12 +170,12 @@ SELECT DISTINCT user_id FROM grown WHERE user_id IS NOT NULL;
 -- write_sessions --
 -- Opens or widens the sessions of the new activities; each column's merge is the same in any order.
 INSERT INTO user_sessions AS known (
-    visitor_id, id, user_id, identified_at, started_at, ended_at, first_event_id, device_type, browser, os, ip_address,
+    visitor_id, visitor_is_user, id, user_id, identified_at, started_at, ended_at, first_event_id, device_type, browser, os, ip_address,
     country, city, is_bot, page_views, actions_count, landing_page, landing_at, landing_event_id,
     exit_page, exit_at, exit_event_id, created_at, updated_at
 )
 SELECT
-    coalesce(anonymous_id, user_id), session_id,
+    coalesce(anonymous_id, user_id), anonymous_id IS NULL, session_id,
     (array_agg(user_id ORDER BY created_at, user_id) FILTER (WHERE user_id IS NOT NULL AND NOT is_linked))[1],
     min(created_at) FILTER (WHERE user_id IS NOT NULL AND NOT is_linked),
     min(created_at), max(created_at),
@@ -202,9 +198,9 @@ SELECT
     min(received_at), max(received_at)
 FROM fresh
 WHERE kind IN ('activity', 'interaction') AND session_id IS NOT NULL
-GROUP BY coalesce(anonymous_id, user_id), session_id
-ORDER BY 1, 2
-ON CONFLICT (visitor_id, id) DO UPDATE SET
+GROUP BY coalesce(anonymous_id, user_id), anonymous_id IS NULL, session_id
+ORDER BY 1, 2, 3
+ON CONFLICT (visitor_id, visitor_is_user, id) DO UPDATE SET
     (user_id, identified_at, is_linked) = (
         SELECT who.user_id, who.at, who.is_linked
         FROM (VALUES (known.user_id, known.identified_at, known.is_linked),

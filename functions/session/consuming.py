@@ -1,5 +1,6 @@
 """One batch of queue messages."""
 
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +16,7 @@ def consume(database: Database, messages: Mapping[str, str], patience: float) ->
 
     Args:
         messages: bodies by message id.
-        patience: seconds to wait for a database that is away.
+        patience: seconds for all of it, where the database is away.
 
     Returns:
         How many events were new.
@@ -23,6 +24,7 @@ def consume(database: Database, messages: Mapping[str, str], patience: float) ->
     Raises:
         DatabaseUnavailableError: deliver all of them again.
     """
+    deadline = time.monotonic() + patience
     records: list[dict[str, Any]] = []
     for message_id, body in messages.items():
         try:
@@ -31,5 +33,7 @@ def consume(database: Database, messages: Mapping[str, str], patience: float) ->
             logger("session").error(
                 "a message isn't ours", extra={"message_id": message_id, "reason": str(error)}
             )
-            keep_unreadable(database, message_id, body, str(error), datetime.now(UTC), patience)
-    return write(database, records, patience)
+            keep_unreadable(
+                database, message_id, body, str(error), datetime.now(UTC), deadline - time.monotonic()
+            )
+    return write(database, records, deadline - time.monotonic())

@@ -6,10 +6,10 @@ from functools import lru_cache
 
 from user_agents import parse
 
-# Automation that the parser takes for a person's browser or doesn't know.
+# Automation that the parser takes for a person's browser, or doesn't know; not what apps are built with.
 _BOT = re.compile(
     r"bot\b|crawl|spider|slurp|headless|lighthouse|phantomjs|puppeteer|playwright|selenium|curl/|wget/|httpie"
-    r"|python-requests|python-urllib|aiohttp|httpx|go-http-client|okhttp|java/|libwww|scrapy|axios/|node-fetch"
+    r"|python-requests|python-urllib|aiohttp|httpx|go-http-client|libwww|scrapy"
     r"|bytespider|facebookexternalhit|pingdom|uptime",
     re.IGNORECASE,
 )

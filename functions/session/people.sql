@@ -87,19 +87,20 @@ WITH touched AS (
     WHERE kind IN ('activity', 'interaction') AND session_id IS NOT NULL
       AND EXISTS (SELECT FROM identities WHERE identities.anonymous_id = fresh.anonymous_id)
     UNION
-    SELECT visitor_id, id FROM user_sessions WHERE visitor_id = ANY (%(anonymous_ids)s::uuid[])
+    SELECT visitor_id, id FROM user_sessions
+    WHERE visitor_id = ANY (%(anonymous_ids)s::uuid[]) AND NOT visitor_is_user
 ), linking AS (
     SELECT known.visitor_id, known.id,
            CASE WHEN owner.shared_at IS NULL OR known.created_at < owner.shared_at THEN owner.user_id END AS new_user
     FROM touched
     JOIN user_sessions AS known USING (visitor_id, id)
     CROSS JOIN LATERAL identity_owner(known.visitor_id) AS owner
-    WHERE known.user_id IS NULL OR known.is_linked
+    WHERE NOT known.visitor_is_user AND (known.user_id IS NULL OR known.is_linked)
 )
 UPDATE user_sessions AS known
 SET user_id = linking.new_user, is_linked = linking.new_user IS NOT NULL
 FROM linking
-WHERE known.visitor_id = linking.visitor_id AND known.id = linking.id
+WHERE known.visitor_id = linking.visitor_id AND NOT known.visitor_is_user AND known.id = linking.id
   AND known.user_id IS DISTINCT FROM linking.new_user;
 
 -- make_profiles --
@@ -207,16 +208,16 @@ UPDATE profiles SET touched_by = pg_current_xact_id() WHERE id = ANY (%(user_ids
 
 -- write_traits --
 -- Keeps the latest of each trait, by event time.
-INSERT INTO traits AS known (owner_id, key, value, set_at, event_id)
-SELECT DISTINCT ON (owner_id, trait.key) owner_id, trait.key, trait.value, fresh.created_at, fresh.id
+INSERT INTO traits AS known (owner_id, owner_is_user, key, value, set_at, event_id)
+SELECT DISTINCT ON (owner_id, owner_is_user, trait.key)
+       CASE WHEN owner_is_user THEN user_id ELSE anonymous_id END AS owner_id, owner_is_user,
+       trait.key, trait.value, fresh.created_at, fresh.id
 FROM fresh
-CROSS JOIN LATERAL (
-    SELECT CASE WHEN user_id IS NULL OR is_linked THEN anonymous_id ELSE user_id END AS owner_id
-) AS owner
+CROSS JOIN LATERAL (SELECT user_id IS NOT NULL AND NOT is_linked AS owner_is_user) AS owner
 CROSS JOIN LATERAL jsonb_each(fresh.traits) AS trait
 WHERE fresh.kind = 'identify'
-ORDER BY owner_id, trait.key, fresh.created_at DESC, fresh.id DESC
-ON CONFLICT (owner_id, key) DO UPDATE
+ORDER BY owner_id, owner_is_user, trait.key, fresh.created_at DESC, fresh.id DESC
+ON CONFLICT (owner_id, owner_is_user, key) DO UPDATE
 SET value = excluded.value, set_at = excluded.set_at, event_id = excluded.event_id
 WHERE (excluded.set_at, excluded.event_id) > (known.set_at, known.event_id);
 
@@ -229,8 +230,8 @@ FROM (
            coalesce((signed_up.value #>> '{}')::timestamptz, profiles.first_seen_at) AS created_at,
            (complete.value #>> '{}')::numeric(5, 2) AS profile_completeness
     FROM profiles
-    LEFT JOIN traits AS signed_up ON signed_up.owner_id = profiles.id AND signed_up.key = 'created_at'
-    LEFT JOIN traits AS complete ON complete.owner_id = profiles.id AND complete.key = 'profile_completeness'
+    LEFT JOIN traits AS signed_up ON signed_up.owner_id = profiles.id AND signed_up.owner_is_user AND signed_up.key = 'created_at'
+    LEFT JOIN traits AS complete ON complete.owner_id = profiles.id AND complete.owner_is_user AND complete.key = 'profile_completeness'
     WHERE profiles.id = ANY (%(user_ids)s::uuid[])
 ) AS described
 WHERE profiles.id = described.id

@@ -14,6 +14,7 @@ other instead of deadlocking.
 """
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -22,7 +23,7 @@ from typing import Any
 
 from footfall import ids, queries
 from footfall.database import Database, Row, Transaction
-from footfall.errors import BadDataError
+from footfall.errors import BadDataError, TooSlowError
 
 QUERIES = queries.load(Path(__file__).parent)
 
@@ -37,7 +38,7 @@ def write(database: Database, records: Sequence[StoredRecord], patience: float) 
 
     Args:
         records: as `prepare` made them.
-        patience: seconds to wait for a database that is away.
+        patience: seconds for all of it, where the database is away.
 
     Returns:
         How many events were new.
@@ -45,16 +46,35 @@ def write(database: Database, records: Sequence[StoredRecord], patience: float) 
     Raises:
         DatabaseUnavailableError: nothing, or a part, was stored; the same call may be made again.
     """
-    if not records:
-        return 0
+    return _write_until(database, records, time.monotonic() + patience) if records else 0
+
+
+def _write_until(database: Database, records: Sequence[StoredRecord], deadline: float) -> int:
+    patience = deadline - time.monotonic()
     try:
         return database.run(partial(_write, records=records), patience=patience)
     except BadDataError as error:
         if len(records) == 1:
             database.run(partial(_quarantine, record=records[0], reason=str(error)), patience=patience)
             return 0
+    except TooSlowError:
+        if len(records) == 1 or patience <= 0:
+            raise
+    return _write_halves(database, records, deadline)
+
+
+def _write_halves(database: Database, records: Sequence[StoredRecord], deadline: float) -> int:
+    """Both, also where one fails: what is bad or slow in a batch must not keep its neighbours out."""
     half = len(records) // 2
-    return write(database, records[:half], patience) + write(database, records[half:], patience)
+    new, slow = 0, None
+    for part in (records[:half], records[half:]):
+        try:
+            new += _write_until(database, part, deadline)
+        except TooSlowError as error:
+            slow = error
+    if slow is not None:
+        raise slow
+    return new
 
 
 def _write(transaction: Transaction, records: Sequence[StoredRecord]) -> int:

@@ -16,8 +16,6 @@ SETTINGS = set(
         (PROJECT / "layers/common/footfall/settings.py").read_text(encoding="utf-8"),
     )
 )
-# Powertools reads these itself.
-LIBRARIES = {"POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_SERVICE_NAME"}
 
 
 @pytest.mark.parametrize("name", TEMPLATE.functions)
@@ -33,7 +31,7 @@ def test_environment_is_what_the_room_reads(name: str) -> None:
     function = TEMPLATE.functions[name]
     folder = PROJECT / Path(*function.handler.split(".")[:-2])
     code = "".join(file.read_text(encoding="utf-8") for file in folder.glob("*.py"))
-    given = set(function.environment) - LIBRARIES - {"LOG_LEVEL"}
+    given = set(function.environment) - {"LOG_LEVEL"}
     assert given <= SETTINGS, "every variable is typed in footfall.settings"
     read = {setting for setting in SETTINGS if re.search(rf"\.{setting.lower()}\b", code)}
     assert read == given

@@ -45,7 +45,6 @@ TRAITS: tuple[Record, ...] = (
     {"profile_completeness": 80.5, "created_at": "2020-02-02T02:02:02+00:00"},
     {"created_at": "2019-01-01T00:00:00+01:00"},
 )
-_SPELLED = uuid5(NAMESPACE_OID, "content")
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Population:
     anonymous: tuple[str, ...] = (str(uuid5(NAMESPACE_OID, "visitor")), "visitor 2", "visitor 3")
     users: tuple[str, ...] = (str(uuid5(NAMESPACE_OID, "user")), "ada", "grace")
     sessions: tuple[str | None, ...] = (None, "first", "second")
-    contents: tuple[str, ...] = ("one", str(_SPELLED).upper(), str(_SPELLED).title())
+    contents: tuple[str, ...] = ("one", "two", str(uuid5(NAMESPACE_OID, "content")))
     kinds: tuple[str, ...] = (
         *["activity"] * 8,
         *["interaction"] * 4,
@@ -143,7 +142,7 @@ def _said(choose: Choose, kind: str, of: Population) -> Record:
     if kind in {"interaction", "content"}:
         said["content_id"] = "content", choose(of.contents)
     record: Record = {field: ids.to_uuid(its, value) for field, (its, value) in said.items() if value}
-    names = {field: value for field, (_, value) in said.items() if value and record[field] != value}
+    names = {field: value for field, (_, value) in said.items() if value and not ids.is_uuid(value)}
     record |= {"names": names} if names else {}
     record |= {"content_type": choose(("project", "job"))} if "content_id" in record else {}
     return record | ({"verified": True} if speaker == "token" else {})

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from footfall.months import month
-from functions.analyze.learning import learn
+from functions.analyze.learning import Run, learn
+from tests.integration.waiting import until
 from tests.site import Json, Site, by_a_bot, does, is_told, meets, user_id
 
 # Whatever day it is, all of what follows lies in months that exist.
@@ -88,6 +89,34 @@ class TestPreferences:
         site.send(does("ada", later), at=later)
         site.analyze(later)
         assert set(site.shares("ada")) == {"project"}
+
+    def test_of_who_fell_silent_are_forgotten(self, site: Site) -> None:
+        site.send(meets("ada", "a", NOW, "like"), at=NOW)
+        site.analyze(NOW)
+        assert site.preferences("ada").keys() == {"content_type:project", "active_hours"}
+        site.analyze(NOW + 60 * DAY)
+        assert site.preferences("ada") == {}
+
+    def test_expire_after_the_day_on_which_their_oldest_event_does(self, site: Site) -> None:
+        oldest = NOW - 6 * DAY
+        site.send(
+            meets("ada", "a", oldest), meets("ada", "b", NOW), meets("ada", "c", NOW, kind="job"), at=NOW
+        )
+        site.analyze(NOW)
+        midnight = NOW.replace(hour=0)
+        expires = {key: row["expires_at"] - midnight for key, row in site.preferences("ada").items()}
+        assert expires == {
+            "content_type:project": 25 * DAY,
+            "content_type:job": 31 * DAY,
+            "active_hours": 2 * DAY,
+        }
+        # From now on ada is learned for no other reason.
+        until(lambda: site.analyze(NOW) == Run(0, finished=True))
+        before = site.preferences("ada")
+        site.analyze(midnight + 2 * DAY - MINUTE)
+        assert site.preferences("ada") == before
+        site.analyze(midnight + 2 * DAY)
+        assert site.preferences("ada")["active_hours"]["metadata"] == {"activities": 2, "days": 7}
 
     def test_that_stay_the_same_are_not_written_again(self, site: Site) -> None:
         site.send(meets("ada", "a", NOW), meets("ada", "b", NOW, "like", "job"), at=NOW)

@@ -20,6 +20,7 @@ from functions.analyze.learning import Run
 from functions.maintain import handler as maintain_handler
 from functions.session.consuming import consume
 from functions.session.writing import QUERIES as WRITING
+from tests.integration.waiting import until
 from tests.samples import load
 from tests.site import Json, Site, does, meets, user_id
 
@@ -69,16 +70,6 @@ def times(count: int) -> Callable[[], bool]:
     """There is time for so many chunks."""
     answers = iter([*repeat(True, count), *repeat(False, 100)])
     return lambda: next(answers)
-
-
-def until(true: Callable[[], bool]) -> None:
-    """Others use the same server: their transactions may keep a watermark low for a moment."""
-    waiting = threading.Event()
-    for _ in range(2_000):
-        if true():
-            return
-        waiting.wait(0.02)
-    raise AssertionError("it didn't happen")
 
 
 class TestWatermark:
@@ -225,6 +216,47 @@ class TestCrash:
         beside.close()
 
 
+class TestTrends:
+    def test_that_fail_keep_nobody_from_being_learned(self, crowd: Site) -> None:
+        crowd.connection.execute(
+            "CREATE FUNCTION ends() RETURNS trigger LANGUAGE plpgsql AS $$"
+            " BEGIN RAISE EXCEPTION 'statement timeout' USING ERRCODE = 'query_canceled'; END $$"
+        )
+        crowd.connection.execute(
+            "CREATE TRIGGER ends BEFORE INSERT ON content_trends EXECUTE FUNCTION ends()"
+        )
+        beside = Database(crowd.url, learning.QUERIES)
+        runs = []
+
+        def meanwhile() -> bool:
+            runs.append(learning.analyze(beside, NOW, lambda: True))
+            return True
+
+        assert crowd.analyze(NOW, meanwhile) == Run(7, finished=True)
+        beside.close()
+        # The lock was lost with the connection, and taken again.
+        assert set(runs) == {Run(0, finished=False)}
+        assert len(learned(crowd)) == 7
+        crowd.connection.execute("DROP TRIGGER ends ON content_trends")
+        crowd.analyze(NOW)
+        assert crowd.value("SELECT count(*) FROM content_trends") > 0
+
+
+class TestExpiry:
+    def test_of_users_is_learned_by_chunks_and_once_a_day(self, crowd: Site) -> None:
+        crowd.analyze(NOW)
+        # Nobody has done anything since; first the hours are forgotten.
+        later = NOW + timedelta(days=9)
+        until(lambda: crowd.analyze(NOW) == Run(0, finished=True))
+        assert crowd.analyze(later, times(3)) == Run(4, finished=False)
+        assert crowd.analyze(later) == Run(3, finished=True)
+        assert crowd.analyze(later) == Run(0, finished=True)
+        keys = "SELECT DISTINCT left(preference_key, 12) AS key FROM user_preferences"
+        assert crowd.value(keys) == "content_type"
+        assert crowd.analyze(NOW + timedelta(days=60)) == Run(7, finished=True)
+        assert crowd.rows("SELECT FROM user_preferences") == []
+
+
 class TestSchedules:
     @pytest.fixture
     def context(self) -> Any:
@@ -250,9 +282,12 @@ class TestSchedules:
     def test_analyze_stops_in_time(self, site: Site) -> None:
         now = datetime.now(UTC)
         site.send(meets("ada", "a", now), at=now)
-        ending: Any = SimpleNamespace(get_remaining_time_in_millis=lambda: 19_000)
+        ending: Any = SimpleNamespace(get_remaining_time_in_millis=lambda: 69_000)
         answer = analyze_handler.lambda_handler(load("analyze_schedule"), ending)
         assert answer == {"users": 0, "finished": False}
+
+    def test_what_analyze_begins_may_wait_for_one_statement(self) -> None:
+        assert analyze_handler.RESERVE_MILLISECONDS > analyze_handler.STATEMENT_SECONDS * 1_000
 
     def test_analyze_finds_an_empty_database(self, context: Any) -> None:
         for _ in range(2):

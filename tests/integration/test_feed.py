@@ -2,12 +2,16 @@
 
 import math
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from footfall.database import Database, connect
+from functions.recommend import handler
+from functions.recommend.feed import Wish, feed
 from tests.asking import (
     FEED,
     PUT_PREFERENCE,
@@ -18,6 +22,7 @@ from tests.asking import (
     token_of,
     told,
 )
+from tests.integration.waiting import until
 from tests.site import Json, Site, by_a_bot, content_id, meets, there_is, user_id
 
 NOW = datetime.now(UTC)
@@ -89,6 +94,19 @@ class TestFeed:
         told(PUT_PREFERENCE, "stranger", key="content_type:job", body="0.1")
         assert shown(told(FEED, "stranger", limit="2")) == ["hot job", "new job"]
 
+    def test_shows_nothing_of_what_the_user_said_is_worth_nothing(self, market: Site) -> None:
+        told(PUT_PREFERENCE, "ada", key="content_type:job", body="0")
+        assert shown(told(FEED, "ada")) == ["hot", "warm", "new", "older"]
+        # Asked for by name it is shown.
+        page = told(FEED, "ada", content_type="job")
+        assert [item["strategy"] for item in page["items"]] == ["trending", "newest"]
+        told(PUT_PREFERENCE, "ada", key="content_type:job", body="0.0001")
+        assert "hot job" in shown(told(FEED, "ada"))
+        # Also a type that the user was seen to like; and only for this user.
+        told(PUT_PREFERENCE, "ada", key="content_type:project", body="0")
+        assert shown(told(FEED, "ada")) == ["hot job", "new job"]
+        assert "hot" in shown(told(FEED, "stranger"))
+
     def test_shows_one_type_where_asked_to(self, market: Site) -> None:
         page = told(FEED, "ada", content_type="job")
         assert shown(page) == ["hot job", "new job"]
@@ -98,6 +116,10 @@ class TestFeed:
         page = told(FEED, "ada", content_type="nothing like it")
         assert (page["items"], page["cursor"]) == ([], None)
         assert page["reasoning"] == "There is nothing to show that you haven't seen"
+
+    def test_shows_again_what_was_met_long_ago(self, site: Site) -> None:
+        site.send(meets("ada", "lately", NOW - 89 * DAY), meets("ada", "long ago", NOW - 91 * DAY), at=NOW)
+        assert shown(told(FEED, "ada")) == ["long ago"]
 
     def test_shows_nothing_that_was_met(self, market: Site) -> None:
         met = ("hot", "hot job", "older")
@@ -158,6 +180,33 @@ class TestPages:
         assert refused(FEED, "grace", cursor=cursor).startswith("cursor: ")
         assert ask(FEED, "me", token_of("grace"), cursor=cursor)[0] == 400
         assert len(told(FEED, "ada", limit="2", cursor=cursor.upper())["items"]) == 2
+
+    def test_asked_for_at_once_are_two_pages(self, market: Site) -> None:
+        wish = Wish(2, cursor=told(FEED, "ada", limit="2")["cursor"])
+        waiting = "SELECT FROM pg_locks WHERE NOT granted AND database = " + (
+            "(SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+
+        def next_page(_: int) -> Any:
+            database = Database(market.url, handler.QUERIES, 60)
+            try:
+                return database.run(lambda one: feed(one, user_id("ada"), wish, "browsing", NOW))
+            finally:
+                database.close()
+
+        with connect(market.url) as blocker, ThreadPoolExecutor(2) as threads:
+            blocker.execute("BEGIN")
+            # Reading goes on, noting what is shown waits.
+            blocker.execute("LOCK TABLE impressions IN EXCLUSIVE MODE")
+            asked = threads.map(next_page, range(2))
+            try:
+                until(lambda: len(market.rows(waiting)) == 2)
+            finally:
+                blocker.execute("COMMIT")
+            pages = list(asked)
+        assert len({one for page in pages for one in shown(page)}) == 4
+        positions = market.rows("SELECT position FROM impressions ORDER BY position")
+        assert [row["position"] for row in positions] == list(range(6))
 
     def test_of_a_new_feed_begin_anew(self, market: Site) -> None:
         first, second = told(FEED, "ada", limit="3"), told(FEED, "ada", limit="3")

@@ -6,10 +6,11 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -24,7 +25,8 @@ from footfall.events import dumps, unpack
 from footfall.keys import digest
 from functions.ingest import handler
 from functions.ingest.handler import lambda_handler
-from functions.ingest.sending import MAX_MESSAGE_BYTES, Sender
+from functions.ingest.reading import MAX_BYTES, MAX_EVENTS
+from functions.ingest.sending import LAST_TRY_SECONDS, MAX_MESSAGE_BYTES, Sender
 from tests.samples import load, with_body
 
 A = "7d2f8a1e-54c3-4b6f-9a0e-1c2d3e4f5a6b"
@@ -76,6 +78,7 @@ def queue(monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
     with mock_aws():
         client = boto3.client("sqs", region_name="eu-central-1")
         url = client.create_queue(QueueName="events")["QueueUrl"]
+        monkeypatch.setattr(handler, "Sender", partial(Sender, clock=stopped))
         monkeypatch.setenv("QUEUE_URL", url)
         yield Queue(client, url)
         client.close()
@@ -199,6 +202,21 @@ def test_what_is_refused_is_queued_beside_its_neighbours(queue: Queue) -> None:
     assert records[3]["reason"] == answer["rejected"][1]["error"]
 
 
+@pytest.mark.parametrize("character", ["x", "\\", '"', "\n", "\x7f", "\u00e9", "\U0001f600"])
+@pytest.mark.parametrize("good", [[EVENT], []], ids=["one good", "none good"])
+def test_as_many_refusals_as_a_body_holds_can_be_answered(
+    recorder: "Recorder", character: str, good: list[Any]
+) -> None:
+    refused = {"type": character * 59}
+    length = len(json.dumps(refused, ensure_ascii=False).encode()) + 2
+    count = min(MAX_EVENTS - 1, MAX_BYTES // length - 1)
+    body = json.dumps([*good, *[refused] * count], ensure_ascii=False).encode()
+    answer = lambda_handler(with_body("ingest_post_events", gzip.compress(body, 1)), None)
+    assert answer["statusCode"] == (202 if good else 400)
+    # Lambda counts the answer as JSON, in which the body is text.
+    assert len(json.dumps(answer)) < 6_000_000
+
+
 # ── What is refused whole queues nothing ─────────────────────────────────────────────────────────
 
 
@@ -304,10 +322,17 @@ class BrokenQueue:
         return Handler
 
 
-def answer_with(port: int, monkeypatch: pytest.MonkeyPatch, body: bytes = b"") -> dict[str, Any]:
+def stopped() -> float:
+    return 0.0
+
+
+def answer_with(
+    port: int, monkeypatch: pytest.MonkeyPatch, body: bytes = b"", clock: Callable[[], float] = stopped
+) -> dict[str, Any]:
     monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", f"http://127.0.0.1:{port}")
     monkeypatch.setenv("QUEUE_URL", f"http://127.0.0.1:{port}/000000000000/events")
     forget()
+    monkeypatch.setattr(handler, "Sender", partial(Sender, clock=clock))
     event = with_body("ingest_post_events", body) if body else load("ingest_post_events")
     return lambda_handler(event, None)
 
@@ -348,8 +373,29 @@ def test_the_patience_for_a_queue_is_three_seconds_in_all(monkeypatch: pytest.Mo
     with broken.running() as port:
         answer_with(port, monkeypatch)
     config = Sender("http://127.0.0.1:9/q")._client.meta.config
-    assert broken.asked * max(config.connect_timeout, config.read_timeout) < 3
+    assert LAST_TRY_SECONDS + config.connect_timeout + config.read_timeout <= 3
+    # A first try that took the queue's whole answering time leaves time for a second.
+    assert config.read_timeout < LAST_TRY_SECONDS
     assert pauses == []
+
+
+@pytest.mark.parametrize(
+    ("statuses", "seconds", "tries"),
+    [([200], 0.4, 4), ([500], 1.4, 2), ([500], 1.5, 1), ([500, 200], 0.6, 3)],
+)
+def test_no_try_begins_later_than_a_second_and_a_half(
+    statuses: list[int | None], seconds: float, tries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the number of messages, here eight; each try takes so many seconds."""
+    # Packed as ASCII, four of these fill a message.
+    events = [{**EVENT, "metadata": {"text": "é" * 40_000}}] * 32
+    broken = BrokenQueue(statuses)
+    with broken.running() as port:
+        body = json.dumps(events, ensure_ascii=False).encode()
+        assert_it_asks_to_try_again(
+            answer_with(port, monkeypatch, body, clock=lambda: broken.asked * seconds)
+        )
+    assert broken.asked == tries
 
 
 def test_one_failure_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,6 +76,14 @@ class TestPreferences:
         assert told(INSIGHTS, "ada")["active_hours"] == [3]
         assert [one["type"] for one in told(INSIGHTS, "ada")["preferences"]] == ["profile", "project"]
 
+    def test_that_are_said_never_expire(self, site: Site) -> None:
+        site.send(meets("ada", "a", NOW, kind="job"), at=NOW)
+        site.analyze(NOW)
+        told(PUT_PREFERENCE, "ada", key=self.JOB, body="0.9")
+        site.analyze(NOW + 60 * DAY)
+        assert site.preferences("ada").keys() == {self.JOB}
+        assert site.preferences("ada")[self.JOB]["expires_at"] is None
+
     def test_of_a_content_type_are_scores(self, site: Site) -> None:
         bodies = {"0": 0, "1": 1, "0.12345": 0.1235, '{"score": 1.0}': 1, '{"score": 0.5, "x": [null]}': 0.5}
         for body, score in bodies.items():
@@ -125,6 +133,27 @@ class TestPreferences:
             status, _ = ask(PUT_PREFERENCE, "ada", key="theme", body="[" * depth + "]" * depth)
             assert status in (200, 400), depth
             assert ask(PREFERENCES, "ada")[0] == 200, depth
+
+    def test_are_refused_where_they_are_too_long(self, site: Site) -> None:
+        room = 16 * 1024 - len('""')
+        for text in ("x" * room, "ü" * (room // 2)):
+            assert told(PUT_PREFERENCE, "ada", key="theme", body=json.dumps(text))["value"] == text
+            too_long = json.dumps(text + "x")
+            assert "16 KiB" in refused(PUT_PREFERENCE, "ada", key="theme", body=too_long)
+            assert told(GET_PREFERENCE, "ada", key="theme")["value"] == text
+
+    def test_are_refused_where_they_are_too_many(self, site: Site) -> None:
+        # What was learned takes nobody's room.
+        site.send(meets("ada", "a", NOW), at=NOW)
+        site.analyze(NOW)
+        for number in range(100):
+            told(PUT_PREFERENCE, "ada", key=f"key {number}", body="1")
+        for key in ("one more", "content_type:job", "content_type:project"):
+            assert "100" in refused(PUT_PREFERENCE, "ada", key=key, body="1")
+        assert told(PUT_PREFERENCE, "ada", key="key 7", body="2")["value"] == 2
+        told(PUT_PREFERENCE, "grace", key="one more", body="1")
+        ask(DELETE_PREFERENCE, "ada", key="key 7")
+        told(PUT_PREFERENCE, "ada", key="one more", body="1")
 
     def test_with_what_cannot_be_stored_in_the_address_are_refused(self, site: Site) -> None:
         for odd in ("\0", "a\0", "\ud800"):

@@ -6,7 +6,11 @@ from typing import Any
 
 import pytest
 
+from footfall.database import Database, connect
+from footfall.errors import DatabaseUnavailableError, TooSlowError
 from functions.session import handler
+from functions.session.consuming import consume
+from functions.session.writing import QUERIES
 from tests.integration.deliveries import BASE
 from tests.integration.writing import Writer, identify, message, record, user, writer_of
 from tests.samples import load
@@ -183,3 +187,37 @@ def test_many_poisoned_records_leave_all_their_neighbours(writer: Writer) -> Non
     assert writer.one("SELECT count(*) FROM quarantine") == (8,)
     assert writer.one("SELECT page_views FROM user_sessions") == (42,)
     assert writer.one("SELECT sum(events)::integer FROM live_counts") == (42,)
+
+
+def test_what_is_too_slow_does_not_keep_its_neighbours_out(database_url: str) -> None:
+    database = Database(database_url, QUERIES, statement_seconds=1)
+    slow = record(anonymous_id=None, user_id=user("slow"))
+    fast = [record(anonymous_id=None, user_id=user(f"fast {number}")) for number in range(7)]
+    with connect(database_url) as holder, connect(database_url) as reader:
+        consume(database, {"first": message(slow)}, patience=5)
+        with holder.transaction():
+            holder.execute("SELECT FROM profiles FOR UPDATE")
+            again = {**slow, "id": record()["id"]}
+            with pytest.raises(TooSlowError):
+                consume(database, {"batch": message(again, *fast)}, patience=30)
+            stored = reader.execute("SELECT count(*) AS count FROM user_activities").fetchone()
+            assert stored == {"count": 8}
+        consume(database, {"batch": message(again, *fast)}, patience=5)
+        stored = reader.execute("SELECT count(*) AS count FROM user_activities").fetchone()
+        assert stored == {"count": 9}
+        assert reader.execute("SELECT count(*) AS count FROM quarantine").fetchone() == {"count": 0}
+    database.close()
+
+
+def test_a_server_that_became_read_only_is_left(database_url: str) -> None:
+    database = Database(database_url, QUERIES)
+    consume(database, {"one": message(record())}, patience=0)
+    with connect(database_url) as owner:
+        name = owner.info.dbname
+        owner.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'.encode())
+        database.close()
+        with pytest.raises(DatabaseUnavailableError):
+            consume(database, {"two": message(record())}, patience=0)
+        owner.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = off'.encode())
+    assert consume(database, {"two": message(record())}, patience=0) == 1, "with a new connection"
+    database.close()

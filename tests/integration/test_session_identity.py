@@ -1,6 +1,7 @@
 """Promise 3: whose an event is, and whose it never becomes."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -52,6 +53,32 @@ def test_a_page_cannot_set_the_traits_of_whom_it_is_tied_to(writer: Writer) -> N
         (VISITOR, "team"),
     ]
     assert writer.one("SELECT profile_completeness, last_seen_at FROM profiles") == (None, at())
+
+
+def test_a_page_that_calls_itself_by_a_users_id_touches_nothing_of_the_user(writer: Writer) -> None:
+    own: dict[str, Any] = {
+        "anonymous_id": None,
+        "user_id": ADA,
+        "session_id": "1b4e28ba-2fa1-41d2-883f-0016d3cca427",
+    }
+    writer.write(message(record("identify", **own, traits={"profile_completeness": 90, "skills": ["sql"]})))
+    writer.write(message(record(**own, page_path="/mine"), received=10))
+    everything = (
+        "SELECT visitor_id, id, user_id, page_views, exit_page FROM user_sessions WHERE visitor_is_user",
+        "SELECT key, value, set_at FROM traits WHERE owner_is_user ORDER BY key",
+        "SELECT id, profile_completeness, created_at, activity_count FROM profiles",
+    )
+    before = [writer.rows(query) for query in everything]
+    assert all(before)
+
+    forged: dict[str, Any] = {"anonymous_id": ADA, "session_id": own["session_id"], "created_at": at(80_000)}
+    traits = {"profile_completeness": 1, "created_at": at(70_000), "skills": ["forgery"]}
+    writer.write(message(record("identify", **forged, traits=traits), record(**forged, page_path="/evil")))
+    writer.write(message(identify("grace", anonymous_id=ADA), received=90))
+    writer.write(message(record("identify", **own, traits={}), received=100))
+
+    assert [writer.rows(query) for query in everything[:2]] == before[:2]
+    assert writer.rows(everything[2] + f" WHERE id = '{ADA}'") == before[2]
 
 
 def test_a_shared_id_is_anonymous_from_then_on(writer: Writer) -> None:

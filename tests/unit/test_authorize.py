@@ -290,7 +290,7 @@ def test_without_a_kid_two_keys_of_the_type_are_ambiguous(
 
 
 def test_an_issuer_that_never_answered_is_an_error_not_a_denial(
-    issuer: ServedIssuer, authenticator: Authenticator, caplog: pytest.LogCaptureFixture
+    issuer: ServedIssuer, authenticator: Authenticator, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     issuer.fail()
     event = sample("authorize_token", signed(claims(issuer)))
@@ -299,6 +299,7 @@ def test_an_issuer_that_never_answered_is_an_error_not_a_denial(
     assert any("503" in str(vars(record).get("reason")) for record in caplog.records)
     assert authenticator.authenticate("Bearer server-key").kind == "server"
     issuer.recover()
+    clock.now += 5
     assert authorize(event, authenticator)["isAuthorized"]
 
 

@@ -153,6 +153,34 @@ def test_an_issuer_that_is_gone_is_an_error(authenticator: Authenticator, issuer
         keys.find("rsa", "RS256")
 
 
+def test_a_first_failure_is_remembered_for_five_seconds(clock: Clock, issuer: ServedIssuer) -> None:
+    asked: list[str] = []
+
+    def slow(url: str) -> Any:
+        asked.append(url)
+        clock.now += 6
+        return fetch_json(url)
+
+    keys = IssuerKeys(issuer.url, slow, clock)
+
+    def find() -> None:
+        with pytest.raises(IssuerUnavailableError, match="503"):
+            keys.find("rsa", "RS256")
+
+    issuer.fail()
+    find()
+    clock.now += 4.9
+    find()
+    assert len(asked) == 1
+    clock.now += 0.1
+    find()
+    assert len(asked) == 2
+    issuer.recover()
+    find()
+    clock.now += 5
+    assert keys.find("rsa", "RS256") is not None
+
+
 def test_an_issuer_that_says_nothing_is_given_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         keys = IssuerKeys(

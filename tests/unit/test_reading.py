@@ -146,7 +146,7 @@ def test_a_bomb_is_capped_while_it_unpacks() -> None:
 
 def test_more_events_than_can_be_answered_are_refused() -> None:
     assert len(read(encoded([0] * MAX_EVENTS)).events) == MAX_EVENTS
-    with pytest.raises(TooLargeError, match="events: there are 50,001; 50,000 are allowed"):
+    with pytest.raises(TooLargeError, match="events: there are 20,001; 20,000 are allowed"):
         read(encoded({"events": [0] * (MAX_EVENTS + 1)}))
 
 

@@ -63,6 +63,20 @@ def test_a_bad_event_is_named_and_kept_and_its_neighbours_are_taken() -> None:
     assert set(kept[1]) == {"kind", "id", "reason", "raw"}
 
 
+def test_the_same_refused_event_sent_again_keeps_its_id() -> None:
+    def sent_at(moment: datetime, events: list[Any]) -> list[str]:
+        found = take(Batch([*events, EVENT]), BROWSER, moment, RETENTION).records[:-1]
+        return [json.loads(record)["id"] for record in found]
+
+    # The last two differ behind what is kept of them; the same event twice is two.
+    large = [{"event_type": 7, "text": "x" * MAX_RAW + end} for end in "ab"]
+    events = [{"event_type": 7}, {"event_type": 7}, {}, *large]
+    first = sent_at(NOW, events)
+    assert sent_at(NOW + timedelta(seconds=61), events) == first
+    assert len(set(first)) == 5
+    assert not set(first) & set(sent_at(NOW, [{"event_type": 8}, {"id": 7}, {"anonymous_id": 7}]))
+
+
 def test_of_a_large_refused_event_the_beginning_is_kept() -> None:
     (rejected, _) = records(taken([{"event_type": 7, "text": "\u00e9" * 100_000}, EVENT]))
     assert len(rejected["raw"]) == MAX_RAW

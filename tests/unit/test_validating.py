@@ -135,6 +135,9 @@ def test_what_is_no_object_is_no_event(event: Any, kind: str) -> None:
         ("", "''"),
         ([[]], "a list"),
         ("x" * 99, f"'{'x' * 59}…"),
+        ("x" * 58, f"'{'x' * 58}'"),
+        ("ünï", "'ünï'"),
+        ("é" * 50, f"'{'é' * 11}…"),
     ],
 )
 def test_an_unknown_type_is_named(said: Any, shown: str) -> None:
@@ -274,7 +277,7 @@ def test_an_id_is_kept_or_mapped_and_its_name_kept(event: Any, field: str, kind:
     record = taken({**event, field: A}, SERVER)
     assert (record.get(field), record.get("names")) == (A, None)
     upper = taken({**event, field: A.upper()}, SERVER)
-    assert (upper.get(field), upper.get("names")) == (A, {field: A.upper()})
+    assert (upper.get(field), upper.get("names")) == (A, None)
     for said, name in [("user-17", "user-17"), (17, "17"), ("ünï", "ünï"), ("x" * 255, "x" * 255)]:
         mapped = taken({**event, field: said}, SERVER)
         assert mapped.get(field) == ids.to_uuid(kind, name)
@@ -321,6 +324,8 @@ def test_a_token_says_who_its_user_is_whatever_the_event_says(said: Any) -> None
     assert record["user_id"] == ids.to_uuid("user", "ada")
     assert record["names"] == {"user_id": "ada"}
     assert record["verified"] is True
+    shouted = taken({"event_type": "x"}, Speaker("user", B.upper()))
+    assert (shouted["user_id"], shouted.get("names")) == (B, None)
 
 
 def test_a_server_is_believed_but_verifies_nobody() -> None:
@@ -385,6 +390,16 @@ def test_what_is_no_time_is_refused(event: dict[str, Any], field: str, said: str
     error = refusal({**event, outer: {inner: said} if inner else said}, SERVER)
     assert error.startswith(f"{field}: ")
     assert message in error
+
+
+@pytest.mark.parametrize(
+    ("event", "is_activity"), [(ACTIVITY, 1), (INTERACTION, 1), (IDENTIFY, 0), (CONTENT, 0)]
+)
+def test_an_activity_says_when_its_client_sent_it(event: dict[str, Any], is_activity: int) -> None:
+    said = parse_time("2026-11-22T11:00:00+01:30", "sent_at")
+    expected = "2026-11-22T09:30:00+00:00" if is_activity else None
+    assert taken(event, SERVER, said).get("sent_at") == expected
+    assert "sent_at" not in taken({**event, "sent_at": "2026-11-22T09:00:00Z"}, SERVER)
 
 
 def test_without_a_time_the_receipt_counts() -> None:

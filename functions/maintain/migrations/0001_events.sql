@@ -8,7 +8,7 @@ CREATE TABLE external_ids (
 COMMENT ON TABLE external_ids IS 'The ids that were no UUIDs, as they were sent. Holds a person: id (kinds user, anonymous, session).';
 COMMENT ON COLUMN external_ids.id IS 'The UUID that stands for the id everywhere else (name-based, version 5).';
 COMMENT ON COLUMN external_ids.kind IS 'user, anonymous, session, content, event or feed.';
-COMMENT ON COLUMN external_ids.external_id IS 'As it was sent; of several spellings of a UUID, the least.';
+COMMENT ON COLUMN external_ids.external_id IS 'As it was sent.';
 
 CREATE TABLE event_ids (
     id uuid PRIMARY KEY,
@@ -143,6 +143,7 @@ CREATE TABLE user_sessions (
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
     visitor_id uuid NOT NULL,
+    visitor_is_user boolean NOT NULL,
     is_linked boolean NOT NULL DEFAULT false,
     is_bot boolean NOT NULL DEFAULT false,
     first_event_id uuid NOT NULL,
@@ -151,11 +152,12 @@ CREATE TABLE user_sessions (
     landing_event_id uuid,
     exit_at timestamptz,
     exit_event_id uuid,
-    PRIMARY KEY (visitor_id, id)
+    PRIMARY KEY (visitor_id, visitor_is_user, id)
 );
 COMMENT ON TABLE user_sessions IS 'Visits, one row a session of a visitor. Holds a person: user_id, visitor_id, ip_address, city.';
 COMMENT ON COLUMN user_sessions.id IS 'The session id as the client made it. It is unique with its visitor only, so nobody writes into another''s session by guessing its id.';
 COMMENT ON COLUMN user_sessions.visitor_id IS 'The anonymous id, or the user where the events carried none.';
+COMMENT ON COLUMN user_sessions.visitor_is_user IS 'Which of the two visitor_id is: a page may call itself by any anonymous id, a user''s among them.';
 COMMENT ON COLUMN user_sessions.user_id IS 'The user of the earliest event that had one.';
 COMMENT ON COLUMN user_sessions.is_linked IS 'No event of the session named the user: the anonymous id belongs to that user. Reversible.';
 COMMENT ON COLUMN user_sessions.is_bot IS 'An event of the session was a bot''s.';

@@ -49,14 +49,16 @@ COMMENT ON FUNCTION identity_owner IS 'The user to whom an anonymous id belongs,
 
 CREATE TABLE traits (
     owner_id uuid NOT NULL,
+    owner_is_user boolean NOT NULL,
     key text NOT NULL,
     value jsonb NOT NULL,
     set_at timestamptz NOT NULL,
     event_id uuid NOT NULL,
-    PRIMARY KEY (owner_id, key)
+    PRIMARY KEY (owner_id, owner_is_user, key)
 );
 COMMENT ON TABLE traits IS 'What is said of a user, the latest of each by event time. Holds a person: owner_id, value.';
 COMMENT ON COLUMN traits.owner_id IS 'The user, or the anonymous id where no user was verified.';
+COMMENT ON COLUMN traits.owner_is_user IS 'Which of the two: a page may call itself by any anonymous id, a user''s among them.';
 COMMENT ON COLUMN traits.key IS 'As it was sent; created_at (sign-up) and profile_completeness end in profiles too.';
 COMMENT ON COLUMN traits.set_at IS 'When the event happened that said it; with event_id it decides whatever the order of arrival.';
 

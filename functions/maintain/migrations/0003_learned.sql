@@ -10,6 +10,7 @@ CREATE TABLE user_preferences (
     metadata jsonb,
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
+    expires_at timestamptz,
     PRIMARY KEY (user_id, preference_key),
     CONSTRAINT user_preferences_source CHECK (source IN ('explicit', 'inferred', 'ml_predicted')),
     CONSTRAINT user_preferences_confidence CHECK (confidence_score BETWEEN 0 AND 1)
@@ -20,6 +21,9 @@ COMMENT ON COLUMN user_preferences.preference_value IS '{"type","score"} with th
 COMMENT ON COLUMN user_preferences.confidence_score IS '0 to 1; grows with evidence, 1 only where the user said it.';
 COMMENT ON COLUMN user_preferences.metadata IS 'What it was learned from.';
 COMMENT ON COLUMN user_preferences.source IS 'explicit: the user said it, and learning leaves it alone until it is deleted; inferred: from own behaviour, each run writes it anew; ml_predicted: from people and content alike, gives way to both.';
+COMMENT ON COLUMN user_preferences.expires_at IS 'The end of the day on which the oldest event that it was learned from leaves the window: then it is learned anew or forgotten. Null where the user said it.';
+CREATE INDEX user_preferences_by_expiry ON user_preferences (expires_at) WHERE source = 'inferred';
+COMMENT ON INDEX user_preferences_by_expiry IS 'analyze: expired_users.';
 
 CREATE TABLE suggestions (
     user_id uuid PRIMARY KEY,
@@ -94,7 +98,7 @@ CREATE TABLE analysis_state (
     finished_at timestamptz
 );
 COMMENT ON TABLE analysis_state IS 'How far each task of analyze has come.';
-COMMENT ON COLUMN analysis_state.started_at IS 'When the last whole run, or the unfinished one, began.';
+COMMENT ON COLUMN analysis_state.started_at IS 'When a run last noted how far it came: the time that it began at.';
 COMMENT ON COLUMN analysis_state.watermark IS 'Every transaction before this one was seen by the last whole run.';
 COMMENT ON COLUMN analysis_state.resume IS 'Where an unfinished run goes on, and what it looks at; or what the last run rested on.';
 COMMENT ON COLUMN analysis_state.finished_at IS 'When the last whole run ended.';

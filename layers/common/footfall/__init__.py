@@ -11,5 +11,5 @@ database    the connection, and transactions that retry what may be retried
 queries     named SQL, read from the room's .sql files
 rules       stages, intents and suggestions, from rules.toml
 suggesting  the one suggestion that holds for a user now
-telemetry   the logger and the metrics
+telemetry   the logger
 """

@@ -1,4 +1,4 @@
-"""The connection to Postgres: the only place that knows the driver and its errors."""
+"""The connection to Postgres, where the driver's errors stop."""
 
 import random
 import time
@@ -11,7 +11,7 @@ import psycopg
 from psycopg import errors
 from psycopg.rows import dict_row
 
-from footfall.errors import BadDataError, DatabaseUnavailableError
+from footfall.errors import BadDataError, DatabaseUnavailableError, TooSlowError
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -25,6 +25,8 @@ _RETRYABLE = (
     errors.CrashShutdown,
     errors.CannotConnectNow,
 )
+# The connection is of no use any more. (A server that became read-only in a failover is an InternalError.)
+_LOST = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
 _BAD_DATA = (errors.DataError, errors.IntegrityError, errors.StatementTooComplex, errors.ProgramLimitExceeded)
 
 
@@ -65,6 +67,7 @@ class Database:
 
         Raises:
             DatabaseUnavailableError: not reachable, or busy, for longer than `patience`.
+            TooSlowError: a statement took longer than it may; nothing was written.
             BadDataError: a value was refused; nothing was written.
         """
         deadline = time.monotonic() + patience
@@ -73,8 +76,9 @@ class Database:
             try:
                 with self._transaction() as transaction:
                     return work(transaction)
-            except DatabaseUnavailableError:
-                if time.monotonic() + pause > deadline:
+            except DatabaseUnavailableError as error:
+                # What was too slow once would take as long again.
+                if isinstance(error, TooSlowError) or time.monotonic() + pause > deadline:
                     raise
                 time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311
                 pause = min(pause * 2, 1.0)
@@ -95,7 +99,9 @@ class Database:
             raise BadDataError(_first_line(error)) from error
         except _RETRYABLE as error:
             raise DatabaseUnavailableError(_first_line(error)) from error
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        except errors.QueryCanceled as error:
+            raise TooSlowError(_first_line(error)) from error
+        except _LOST as error:
             self.close()
             raise DatabaseUnavailableError(_first_line(error)) from error
 

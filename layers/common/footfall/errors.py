@@ -11,6 +11,7 @@ FootfallError
 ├── UnavailableError             503: a part is down, the caller should try again
 │   ├── QueueUnavailableError
 │   └── DatabaseUnavailableError
+│       └── TooSlowError         one statement took longer than it may
 └── BadDataError                 Postgres refused a value; trying again won't help
 """
 
@@ -82,6 +83,10 @@ class QueueUnavailableError(UnavailableError):
 
 class DatabaseUnavailableError(UnavailableError):
     """The database can't be reached now; try again."""
+
+
+class TooSlowError(DatabaseUnavailableError):
+    """The database took too long."""
 
 
 class BadDataError(FootfallError):

@@ -49,7 +49,8 @@ CROSS JOIN LATERAL (
                    ON lower(offered #>> '{}') = lower(wanted #>> '{}')
            )) AS matching_opportunities
     FROM newest
-    LEFT JOIN traits AS wishes ON wishes.owner_id = profiles.id AND wishes.key = %(match_key)s
+    LEFT JOIN traits AS wishes
+        ON wishes.owner_id = profiles.id AND wishes.owner_is_user AND wishes.key = %(match_key)s
     WHERE newest.author_id IS DISTINCT FROM profiles.id
       AND NOT EXISTS (
           SELECT FROM content_interactions AS met
