@@ -27,6 +27,7 @@ ANSWERS: dict[str, tuple[int, str]] = {
     "UnavailableError": (503, "unavailable"),
     "QueueUnavailableError": (503, "unavailable"),
     "DatabaseUnavailableError": (503, "unavailable"),
+    "TooSlowError": (503, "unavailable"),
 }
 
 
