@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypedDict
 
 from footfall import rules, suggesting
-from footfall.database import Transaction
+from footfall.database import Row, Transaction
 from footfall.errors import BadRequestError, NotFoundError
 from footfall.rules import NextAction
 
@@ -37,16 +37,13 @@ def intent_of(transaction: Transaction, user_id: str) -> str:
 
 def next_action_of(transaction: Transaction, user_id: str, now: datetime) -> NextAction:
     """What analyze left, where it is fresh and the stage is still the same; else counted now."""
-    profile = transaction.one("profile", user_id=user_id)
-    if profile is None:
-        return suggesting.of_a_stranger(now)
-    return _kept(profile, now) or suggesting.next_actions(transaction, [user_id], now)[profile["id"]]
+    return _next_action(transaction, transaction.one("profile", user_id=user_id), now)
 
 
 def insights(transaction: Transaction, user_id: str, now: datetime) -> dict[str, Any]:
     """Everything about one user in one answer."""
-    profile = transaction.one("profile", user_id=user_id) or {}
-    action = next_action_of(transaction, user_id, now)
+    profile = transaction.one("profile", user_id=user_id)
+    action = _next_action(transaction, profile, now)
     known = transaction.all("preferences", user_id=user_id, key=None)
     active: dict[str, Any] = next((one["value"] for one in known if one["key"] == ACTIVE_HOURS), {})
     return {
@@ -56,8 +53,8 @@ def insights(transaction: Transaction, user_id: str, now: datetime) -> dict[str,
         "intent": intent_of(transaction, user_id),
         "active_hours": active.get("hours", []),
         "journey": [],
-        "time_zone": profile.get("time_zone"),
-        "updated_at": profile.get("computed_at"),
+        "time_zone": profile and profile["time_zone"],
+        "updated_at": profile and profile["computed_at"],
     }
 
 
@@ -119,7 +116,14 @@ def delete_preference(transaction: Transaction, user_id: str, key: str) -> None:
     transaction.run("relearn", user_id=user_id)
 
 
-def _kept(profile: dict[str, Any], now: datetime) -> NextAction | None:
+def _next_action(transaction: Transaction, profile: Row | None, now: datetime) -> NextAction:
+    if profile is None:
+        return suggesting.of_a_stranger(now)
+    user_id = profile["id"]
+    return _kept(profile, now) or suggesting.next_actions(transaction, [user_id], now)[user_id]
+
+
+def _kept(profile: Row, now: datetime) -> NextAction | None:
     stage = rules.load().stage(
         profile["signed_up_at"], profile["activity_count"], profile["profile_completeness"], now
     )
