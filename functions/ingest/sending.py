@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
@@ -30,8 +31,10 @@ class Sender:
         patience = Config(
             connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS, retries={"total_max_attempts": 1}
         )
-        # The URL says the region, but the client wants to hear it; the runtime sets AWS_REGION.
-        self._client: Any = boto3.client("sqs", config=patience)
+        # The queue's URL alone says where SQS is; for the signature the runtime sets AWS_REGION.
+        address = urlsplit(queue_url)
+        origin = f"{address.scheme}://{address.netloc}"
+        self._client: Any = boto3.client("sqs", endpoint_url=origin, config=patience)
 
     def send(self, bodies: Iterable[str]) -> None:
         """All of them, or an error: what was sent before it counts once when the client sends it all again.

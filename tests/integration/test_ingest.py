@@ -329,7 +329,6 @@ def stopped() -> float:
 def answer_with(
     port: int, monkeypatch: pytest.MonkeyPatch, body: bytes = b"", clock: Callable[[], float] = stopped
 ) -> dict[str, Any]:
-    monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", f"http://127.0.0.1:{port}")
     monkeypatch.setenv("QUEUE_URL", f"http://127.0.0.1:{port}/000000000000/events")
     forget()
     monkeypatch.setattr(handler, "Sender", partial(Sender, clock=clock))
