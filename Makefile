@@ -7,13 +7,16 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 PACKAGES := layers/common/footfall functions local tests benchmarks
 
-.PHONY: run import test check bench build clean
+.PHONY: run import sam-env test check bench build clean
 
 run: .venv/local  ## start everything on this machine; prints ready and the address
 	@exec $(BIN)/python -m local
 
 import: .venv/local  ## FILE=interactions.csv [SHIFT=now]: send a CSV through the front door
 	@$(BIN)/python -m local.importer "$(FILE)" $(if $(SHIFT),--shift $(SHIFT))
+
+sam-env: .venv/local  ## env.json, with which `sam local invoke` reaches the running stack
+	@$(BIN)/python -m local.sam_env
 
 test: .venv/dev  ## every test
 	$(BIN)/pytest -n auto --dist loadgroup

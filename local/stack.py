@@ -14,6 +14,7 @@ from aiohttp import web
 
 from local.control.health import checks, database_error
 from local.control.invoke_api import InvokeApi
+from local.control.issuer import PATH as ISSUER_PATH
 from local.control.issuer import Issuer
 from local.control.routes import Control
 from local.control.starting import turn_away
@@ -104,7 +105,7 @@ class Stack:
     def _read_template(self) -> Template:
         data_dir = self._settings.data_dir
         self._keys = keep_keys(data_dir / "keys.json")
-        self._issuer = Issuer(data_dir / "issuer", f"{self.url}/local/issuer")
+        self._issuer = Issuer(data_dir / "issuer", f"{self.url}{ISSUER_PATH}")
         given = {
             "BrowserKeyHashes": digest(self._keys.browser_key),
             "ServerKeyHashes": digest(self._keys.server_key),

@@ -20,6 +20,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
+# Of the stack's address.
+PATH = "/local/issuer"
+
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 _MAKERS: dict[str, Callable[[], PrivateKey]] = {
