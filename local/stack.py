@@ -21,6 +21,7 @@ from local.control.starting import turn_away
 from local.gateway.server import Gateway
 from local.keys import digest, keep_keys
 from local.machine import HOST, lock_folder, take_port
+from local.postgres.roles import let_all_in, role_of
 from local.postgres.server import PostgresServer
 from local.queue.sqs import sqs_application
 from local.queue.store import QueueStore
@@ -62,6 +63,7 @@ class Stack:
         self._feeding: list[asyncio.Task[None]] = []
         self._mappings: list[SourceMapping] = []
         self._pools: dict[str, FunctionPool] = {}
+        self._role_urls: dict[str, str] = {}
         self._deadline = 0.0
 
     async def start(self) -> str:
@@ -156,20 +158,32 @@ class Stack:
     # The functions ────────────────────────────────────────────────────────────────────────────────
 
     async def _start_functions(self) -> None:
-        self._pools = {name: self._pool(function) for name, function in self._template.functions.items()}
+        functions = self._template.functions
         self._exit.push_async_callback(self._stop_functions)
+        self._pools = {name: self._pool(each) for name, each in functions.items() if each.runs_on_deploy}
         for pool in self._pools.values():
-            if pool.function.runs_on_deploy:
-                await self._run_on_deploy(pool)
+            await self._run_on_deploy(pool)
+        await self._let_roles_in()
+        self._pools |= {name: self._pool(each) for name, each in functions.items() if not each.runs_on_deploy}
         started = time.monotonic()
         self._say("starting the functions…")
         await asyncio.gather(*(pool.start() for pool in self._pools.values()))
         self._say(f"the functions are up ({_seconds_since(started)})")
 
+    async def _let_roles_in(self) -> None:
+        """Deploying has made them; until now, and where that fails, functions connect as the owner."""
+        roles = [
+            _database_role(each) for each in self._template.functions.values() if not each.runs_on_deploy
+        ]
+        self._role_urls, complaint = await asyncio.to_thread(let_all_in, self._database_url, roles)
+        if complaint:
+            self._say(complaint)
+
     def _pool(self, function: Function) -> FunctionPool:
         settings = self._settings
+        database_url = self._role_urls.get(_database_role(function), self._database_url)
         environment = function_environment(
-            function, settings.project, settings.machine, overrides={"DATABASE_URL": self._database_url}
+            function, settings.project, settings.machine, overrides={"DATABASE_URL": database_url}
         )
         endpoints = {"AWS_ENDPOINT_URL_SQS": self._sqs_endpoint, "AWS_ENDPOINT_URL_LAMBDA": self.url}
         return FunctionPool(
@@ -263,6 +277,11 @@ class Stack:
             except Exception as error:  # noqa: BLE001 - one failure must not end what feeds a function
                 self._say(f"{name}: {type(error).__name__}: {error}; goes on in a second")
                 await asyncio.sleep(1)
+
+
+def _database_role(function: Function) -> str:
+    """The one that the template gives to the function."""
+    return role_of(function.environment.get("DATABASE_URL", ""))
 
 
 def _consumers(source: QueueSource) -> int:

@@ -9,6 +9,7 @@ import pytest
 
 from footfall.http import ADMIN, READ
 from functions.recommend import handler
+from local.postgres.roles import let_in
 from tests.site import Json, Site
 
 SERVER = {"sub": "", "scope": f"{READ} {ADMIN}", "kind": "server"}
@@ -27,7 +28,7 @@ ABOUT = (FEED, NEXT_ACTION, SIMILAR_USERS, INSIGHTS, PREFERENCES)
 @contextmanager
 def answering(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """A site that the handler answers for."""
-    monkeypatch.setenv("DATABASE_URL", url)
+    monkeypatch.setenv("DATABASE_URL", let_in(url, "footfall_recommend"))
     handler._database.cache_clear()
     with Site(url) as site:
         yield site

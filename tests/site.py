@@ -15,6 +15,7 @@ from functions.ingest.speaking import Speaker
 from functions.ingest.taking import context_of, take
 from functions.session.consuming import consume
 from functions.session.writing import QUERIES
+from local.postgres.roles import let_in
 
 Json = dict[str, Any]
 
@@ -61,12 +62,12 @@ def by_a_bot(event: Json) -> Json:
 
 
 class Site:
-    """One database, and the connections to it of each room."""
+    """One database, and the connections to it: of each room by its role, and the owner's."""
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.writer = Database(url, QUERIES)
-        self.learner = Database(url, learning.QUERIES)
+        self.writer = Database(let_in(url, "footfall_session"), QUERIES)
+        self.learner = Database(let_in(url, "footfall_analyze"), learning.QUERIES)
         self.connection = connect(url)
 
     def __enter__(self) -> Self:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from local.postgres.roles import role_of
+from local.template.intrinsics import load_yaml
 from local.template.reader import read_template
 
 PROJECT = Path(__file__).parents[2]
@@ -35,6 +37,19 @@ def test_environment_is_what_the_room_reads(name: str) -> None:
     assert given <= SETTINGS, "every variable is typed in footfall.settings"
     read = {setting for setting in SETTINGS if re.search(rf"\.{setting.lower()}\b", code)}
     assert read == given
+
+
+def test_a_room_connects_as_its_own_role_and_may_get_a_token_for_no_other() -> None:
+    resources = load_yaml((PROJECT / "template.yaml").read_text(encoding="utf-8"))["Resources"]
+    for name, function in TEMPLATE.functions.items():
+        if "DATABASE_URL" not in function.environment:
+            continue
+        url = function.environment["DATABASE_URL"]
+        role = "footfall" if name == "MaintainFunction" else f"footfall_{function.short_name}"
+        assert role_of(url) == role
+        assert url.endswith("?sslmode=verify-full")
+        said = str(resources[name]["Properties"]["Policies"])
+        assert re.findall(r"rds-db:connect', 'Resource': .*?:dbuser:[^/]+/(\w+)'", said) == [role]
 
 
 def test_only_writes_with_a_key_need_no_token() -> None:

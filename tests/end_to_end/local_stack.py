@@ -31,16 +31,18 @@ class Reply:
 class LocalStack:
     """`make run` without make."""
 
-    def __init__(self, data_dir: Path, port: int | None = None) -> None:
+    def __init__(self, data_dir: Path, port: int | None = None, **environ: str) -> None:
         self.data_dir = data_dir
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = data_dir.with_suffix(".log")
+        self._environ = environ
         self._process: subprocess.Popen[bytes] | None = None
 
     def environment(self) -> dict[str, str]:
         return {
             **os.environ,
+            **self._environ,
             "PORT": str(self.port),
             "DATA_DIR": str(self.data_dir),
             "PYTHONPATH": str(PROJECT),

@@ -20,6 +20,7 @@ from functions.analyze.learning import Run
 from functions.maintain import handler as maintain_handler
 from functions.session.consuming import consume
 from functions.session.writing import QUERIES as WRITING
+from local.postgres.roles import let_in
 from tests.integration.waiting import until
 from tests.samples import load
 from tests.site import Json, Site, does, meets, user_id
@@ -137,7 +138,7 @@ class TestWatermark:
 def held_up(site: Site, event: Json) -> Iterator[Callable[[], None]]:
     """The event's transaction has touched its user, and commits when it is released."""
     bodies = site.bodies(event, at=NOW)
-    writer = Database(site.url, WRITING)
+    writer = Database(let_in(site.url, "footfall_session"), WRITING)
     consumer = threading.Thread(target=consume, args=(writer, bodies, 5.0), daemon=True)
     with connect(site.url) as blocker, connect(site.url) as observer:
         blocker.execute("BEGIN")
@@ -202,7 +203,7 @@ class TestCrash:
         assert crowd.analyze(NOW) == Run(5, finished=True)
 
     def test_a_second_run_beside_one_does_nothing(self, crowd: Site) -> None:
-        beside = Database(crowd.url, learning.QUERIES)
+        beside = Database(let_in(crowd.url, "footfall_analyze"), learning.QUERIES)
         runs = []
 
         def meanwhile() -> bool:
@@ -225,7 +226,7 @@ class TestTrends:
         crowd.connection.execute(
             "CREATE TRIGGER ends BEFORE INSERT ON content_trends EXECUTE FUNCTION ends()"
         )
-        beside = Database(crowd.url, learning.QUERIES)
+        beside = Database(let_in(crowd.url, "footfall_analyze"), learning.QUERIES)
         runs = []
 
         def meanwhile() -> bool:

@@ -17,6 +17,7 @@ from psycopg.sql import SQL, Identifier
 from footfall.database import Database, Row, Transaction, connect
 from footfall.errors import DatabaseUnavailableError
 from functions.session.writing import QUERIES, write
+from local.postgres.roles import let_in
 from tests.integration import expectation
 from tests.integration.deliveries import BASE, Population, Record, deliveries, event, prepared
 from tests.integration.writing import identify
@@ -92,7 +93,7 @@ class Store:
 
 @pytest.fixture
 def store(database_url: str) -> Iterator[Store]:
-    database = Database(database_url, QUERIES)
+    database = Database(let_in(database_url, "footfall_session"), QUERIES)
     with connect(database_url) as connection:
         yield Store(database_url, database, connection, table_names(connection))
     database.close()
@@ -141,7 +142,10 @@ def slow_down(store: Store) -> None:
 
 
 def before_each_row(store: Store, tables: Sequence[str], statement: LiteralString) -> None:
-    function = "CREATE FUNCTION observe() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN {} RETURN NEW; END$$"
+    function = (
+        "CREATE FUNCTION observe() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
+        " AS $$BEGIN {} RETURN NEW; END$$"
+    )
     trigger = "CREATE TRIGGER observe BEFORE INSERT ON {} FOR EACH ROW EXECUTE FUNCTION observe()"
     store.connection.execute(SQL(function).format(SQL(statement)))
     for table in tables:
@@ -184,7 +188,7 @@ def order(chance: random.Random, records: Sequence[Record], consumer: int) -> li
 
 def consume(url: str, records: Sequence[Record]) -> int:
     """Delivers batches as the queue would, again where the database undid one; how often it did."""
-    database = Database(url, QUERIES)
+    database = Database(let_in(url, "footfall_session"), QUERIES)
     batches = [records[start : start + BATCH] for start in range(0, len(records), BATCH)]
     undone = 0
     while batches:

@@ -11,6 +11,7 @@ from footfall.errors import DatabaseUnavailableError, TooSlowError
 from functions.session import handler
 from functions.session.consuming import consume
 from functions.session.writing import QUERIES
+from local.postgres.roles import let_in
 from tests.integration.deliveries import BASE
 from tests.integration.writing import Writer, identify, message, record, user, writer_of
 from tests.samples import load
@@ -33,7 +34,7 @@ def writer(database_url: str) -> Iterator[Writer]:
 
 @pytest.fixture(autouse=True)
 def environment(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("DATABASE_URL", let_in(database_url, "footfall_session"))
     handler._database.cache_clear()
     yield
     handler._database().close()
@@ -95,7 +96,7 @@ def test_all_messages_stay_in_the_queue_while_the_database_is_away(
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:9/nothing")
     body = message(record())
     assert handle(body, message(record())) == ["message 0", "message 1"]
-    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("DATABASE_URL", let_in(database_url, "footfall_session"))
     handler._database.cache_clear()
     assert handle(body) == []
     assert writer.one("SELECT count(*) FROM user_activities") == (1,)
@@ -190,7 +191,7 @@ def test_many_poisoned_records_leave_all_their_neighbours(writer: Writer) -> Non
 
 
 def test_what_is_too_slow_does_not_keep_its_neighbours_out(database_url: str) -> None:
-    database = Database(database_url, QUERIES, statement_seconds=1)
+    database = Database(let_in(database_url, "footfall_session"), QUERIES, statement_seconds=1)
     slow = record(anonymous_id=None, user_id=user("slow"))
     fast = [record(anonymous_id=None, user_id=user(f"fast {number}")) for number in range(7)]
     with connect(database_url) as holder, connect(database_url) as reader:
@@ -210,7 +211,7 @@ def test_what_is_too_slow_does_not_keep_its_neighbours_out(database_url: str) ->
 
 
 def test_a_server_that_became_read_only_is_left(database_url: str) -> None:
-    database = Database(database_url, QUERIES)
+    database = Database(let_in(database_url, "footfall_session"), QUERIES)
     consume(database, {"one": message(record())}, patience=0)
     with connect(database_url) as owner:
         name = owner.info.dbname

@@ -16,6 +16,7 @@ from footfall.database import Database, Row, connect
 from footfall.events import VERSION
 from functions.session.consuming import consume
 from functions.session.writing import QUERIES
+from local.postgres.roles import let_in
 from tests.integration.deliveries import AGENTS, BASE
 
 CHROME = AGENTS[1]
@@ -84,7 +85,7 @@ class Writer:
 
 @contextmanager
 def writer_of(url: str) -> Iterator[Writer]:
-    database = Database(url, QUERIES)
+    database = Database(let_in(url, "footfall_session"), QUERIES)
     with connect(url) as connection:
         yield Writer(database, connection)
     database.close()

@@ -1,20 +1,25 @@
 """The connection to Postgres, where the driver's errors stop."""
 
+import os
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import Any, LiteralString, TypeVar
-from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import errors
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
-from footfall.errors import BadDataError, DatabaseUnavailableError, TooSlowError
+from footfall import rds
+from footfall.errors import BadDataError, DatabaseUnavailableError, MissingSettingError, TooSlowError
+from footfall.settings import Settings
 
 T = TypeVar("T")
 Row = dict[str, Any]
+Clock = Callable[[], datetime]
 
 # Postgres undid the whole transaction for no fault of its content: the same work may be done again.
 _RETRYABLE = (
@@ -51,9 +56,19 @@ class Transaction:
 class Database:
     """One connection, opened when first needed and again when it was lost."""
 
-    def __init__(self, url: str, queries: Mapping[str, LiteralString], statement_seconds: int = 15) -> None:
+    def __init__(
+        self,
+        url: str,
+        queries: Mapping[str, LiteralString],
+        statement_seconds: int = 15,
+        *,
+        environ: Mapping[str, str] = os.environ,
+        now: Clock = lambda: datetime.now(UTC),
+    ) -> None:
         """A statement that runs longer is ended: its function would be, and leave it running."""
         self._url = url
+        self._environ = environ
+        self._now = now
         self._queries = queries
         self._statement_seconds = statement_seconds
         self._connection: psycopg.Connection[Row] | None = None
@@ -107,16 +122,24 @@ class Database:
 
     def _open(self) -> psycopg.Connection[Row]:
         if self._connection is None or self._connection.closed:
-            self._connection = connect(self._url, self._statement_seconds)
+            self._connection = connect(
+                self._url, self._statement_seconds, environ=self._environ, now=self._now
+            )
         return self._connection
 
 
-def connect(url: str, statement_seconds: int = 0) -> psycopg.Connection[Row]:
-    """A connection with rows as dicts, in autocommit mode; its hours are UTC. 0 seconds: no limit."""
-    parts = urlsplit(url)
-    extra: dict[str, Any] = {}
-    if parts.username and not parts.password and (parts.hostname or "").endswith(".amazonaws.com"):
-        extra["password"] = _iam_token(parts.hostname or "", parts.port or 5432, parts.username)
+def connect(
+    url: str,
+    statement_seconds: int = 0,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    now: Clock = lambda: datetime.now(UTC),
+) -> psycopg.Connection[Row]:
+    """A connection with rows as dicts, in autocommit mode; its hours are UTC. 0 seconds: no limit.
+
+    Raises:
+        MissingSettingError: the URL can't be read, or what RDS needs beside it isn't there.
+    """
     return psycopg.connect(
         url,
         autocommit=True,
@@ -127,15 +150,30 @@ def connect(url: str, statement_seconds: int = 0) -> psycopg.Connection[Row]:
         # A function that Lambda froze in a transaction must not hold its locks.
         options=f"-c timezone=UTC -c idle_in_transaction_session_timeout=30s"
         f" -c statement_timeout={statement_seconds}s",
-        **extra,
+        **_for_rds(url, environ, now),
     )
 
 
-def _iam_token(host: str, port: int, user: str) -> str:
-    import boto3
-
-    token: str = boto3.client("rds").generate_db_auth_token(DBHostname=host, Port=port, DBUsername=user)
-    return token
+def _for_rds(url: str, environ: Mapping[str, str], now: Clock) -> dict[str, Any]:
+    """What an RDS endpoint needs and the URL doesn't say; nothing for another host."""
+    try:
+        said = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        # The driver's message would quote what may be a password.
+        raise MissingSettingError("DATABASE_URL isn't the URL of a Postgres database") from None
+    host = str(said.get("host") or "")
+    region = rds.region_of(host)
+    if region is None:
+        return {}
+    # A token is as good as a password for a while: it goes to nobody but the server whose name that is.
+    needed: dict[str, Any] = {} if "sslmode" in said else {"sslmode": "verify-full"}
+    if "sslrootcert" not in said:
+        needed["sslrootcert"] = str(rds.roots_of(region))
+    if "password" not in said and said.get("user"):
+        port, user = int(said.get("port") or 5432), str(said["user"])
+        credentials = Settings(environ).credentials
+        needed["password"] = rds.token(host, port, user, region, credentials, now())
+    return needed
 
 
 def _first_line(error: psycopg.Error) -> str:

@@ -7,6 +7,15 @@ from footfall.errors import MissingSettingError
 
 
 @dataclass(frozen=True, slots=True)
+class Credentials:
+    """Of AWS; `session_token` is empty where they aren't temporary."""
+
+    access_key_id: str
+    secret_access_key: str
+    session_token: str
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Reads a variable when it is asked for, so that a function needs only its own.
 
@@ -20,6 +29,15 @@ class Settings:
     def database_url(self) -> str:
         """postgresql:// URL; without a password the role's IAM token is used."""
         return self._required("DATABASE_URL")
+
+    @property
+    def credentials(self) -> Credentials:
+        """The function's own, as Lambda gives them."""
+        return Credentials(
+            self._required("AWS_ACCESS_KEY_ID"),
+            self._required("AWS_SECRET_ACCESS_KEY"),
+            self.environ.get("AWS_SESSION_TOKEN", ""),
+        )
 
     @property
     def queue_url(self) -> str:
