@@ -1,0 +1,47 @@
+"""Metrics, as CloudWatch finds them in a function's output."""
+
+import pytest
+
+from footfall.telemetry import Metric, count, counting
+from tests.metrics import Measured, measured
+
+
+def of_room(metric: Metric, value: float) -> Measured:
+    return Measured("Footfall", metric.value, "Count", (("service", "room"),), value)
+
+
+def test_are_sums_of_what_was_counted_since_the_last_invocation(capsys: pytest.CaptureFixture[str]) -> None:
+    @counting("room")
+    def handler(users: int) -> str:
+        count(Metric.FINISHED)
+        count(Metric.USERS_LEARNED, users)
+        count(Metric.USERS_LEARNED, users)
+        return "answer"
+
+    for users in (3, 500):
+        assert handler(users) == "answer"
+        assert measured(capsys.readouterr().out) == {
+            of_room(Metric.FINISHED, 1),
+            of_room(Metric.USERS_LEARNED, 2 * users),
+        }
+
+
+def test_are_printed_also_where_the_handler_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    @counting("room")
+    def handler() -> None:
+        count(Metric.QUARANTINED, 2)
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        handler()
+    assert measured(capsys.readouterr().out) == {of_room(Metric.QUARANTINED, 2)}
+
+
+def test_nothing_counted_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with counting("room"):
+        count(Metric.QUARANTINED, 0)
+    # Nor does a tool that uses a room's code.
+    count(Metric.QUARANTINED, 7)
+    with counting("room"):
+        pass
+    assert capsys.readouterr().out == ""
