@@ -1,18 +1,21 @@
 """template.yaml and the code say the same."""
 
 import importlib
+import json
 import re
 from pathlib import Path
 
 import pytest
 
+from footfall.telemetry import Metric
 from local.template.reader import read_template
+from tests.metrics import counted
 
 PROJECT = Path(__file__).parents[2]
 TEMPLATE = read_template(PROJECT / "template.yaml", overrides={}, queue_url="http://queues.test/{}".format)
 SETTINGS = set(
     re.findall(
-        r'(?:_required|_list|environ\.get)\("([A-Z_]+)"',
+        r'(?:_required|_list|_number|environ\.get)\("([A-Z_]+)"',
         (PROJECT / "layers/common/footfall/settings.py").read_text(encoding="utf-8"),
     )
 )
@@ -40,3 +43,18 @@ def test_environment_is_what_the_room_reads(name: str) -> None:
 def test_only_writes_with_a_key_need_no_token() -> None:
     without = {route.key for route in TEMPLATE.api.routes if route.authorizer is None}
     assert without == {"POST /v1/events"}
+
+
+def test_each_shard_has_its_schedule() -> None:
+    analyze = TEMPLATE.functions["AnalyzeFunction"]
+    events = [json.loads(schedule.input or "null") for schedule in analyze.schedules]
+    assert events == [{"shard": number} for number in range(int(analyze.environment["SHARDS"]))]
+    every = str(TEMPLATE.parameters["AnalyzeEvery"])
+    assert {schedule.expression for schedule in analyze.schedules} == {every}
+
+
+def test_a_room_counts_under_its_own_name_and_every_metric_is_counted() -> None:
+    for handler in PROJECT.glob("functions/*/handler.py"):
+        services = re.findall(r'counting\("(\w+)"\)', handler.read_text(encoding="utf-8"))
+        assert services in ([], [handler.parent.name])
+    assert {metric for _, metric in counted()} == set(Metric)
