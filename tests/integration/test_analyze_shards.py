@@ -322,6 +322,9 @@ class TestHandler:
         capsys.readouterr()
         self.run({"shard": 0})
         assert by_name() == {"Finished": 1}, "also where there was nothing to learn"
+        site.connection.execute("UPDATE user_preferences SET expires_at = '-infinity'")
+        self.run({"shard": 2})
+        assert by_name() == {"Finished": 1, "UsersLearned": own}, "also whom it learned again"
 
     def test_counts_also_where_it_breaks(
         self, site: Site, now: datetime, capsys: pytest.CaptureFixture[str]
