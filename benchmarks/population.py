@@ -13,6 +13,7 @@ from benchmarks.framework import Bench, BenchmarkError
 from footfall import queries
 from footfall.database import Database, connect
 from functions.analyze import learning
+from functions.analyze.shards import all_shards
 
 QUERIES = queries.load(Path(__file__).parent)
 
@@ -85,7 +86,7 @@ def _fill(connection: psycopg.Connection[dict[str, Any]], parameters: dict[str, 
 def _learn(url: str, bench: Bench, size: Size) -> None:
     """Trends as analyze learns them, and what everybody likes; there are no profiles, so nothing more."""
     database = Database(url, learning.QUERIES)
-    run = learning.analyze(database, bench.now, lambda: True)
+    run = learning.analyze(database, all_shards(1), bench.now, lambda: True)
     if not run.finished:
         raise BenchmarkError("analyze did not come to its end")
     users = [user(number) for number in range(size.users)]

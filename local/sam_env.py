@@ -11,7 +11,7 @@ from urllib.request import urlopen
 from local.control.issuer import PATH as ISSUER_PATH
 from local.keys import digest
 from local.machine import HOST
-from local.postgres.roles import function_url
+from local.postgres.roles import let_all_in, role_of
 from local.template.intrinsics import TemplateError
 from local.template.model import ACCOUNT, Template
 from local.template.parameters import parse_overrides
@@ -27,17 +27,16 @@ class NoStackError(Exception):
     """No stack answers; the message says where and what to do."""
 
 
-def environments(template: Template, database_url: str) -> dict[str, dict[str, str]]:
-    """Each function's own environment by its logical id, with its role at the owner's `database_url`."""
-    return {
-        name: {**function.environment, **_database(function.environment, database_url)}
-        for name, function in template.functions.items()
-    }
+def environments(template: Template, owner_url: str) -> dict[str, dict[str, str]]:
+    """Each function's own environment by its logical id, connecting as its role where it can."""
+    own = {name: function.environment for name, function in template.functions.items()}
+    urls, _ = let_all_in(owner_url, (role_of(said.get("DATABASE_URL", "")) for said in own.values()))
+    return {name: {**said, **_database(said, urls, owner_url)} for name, said in own.items()}
 
 
-def _database(environment: Mapping[str, str], owner_url: str) -> dict[str, str]:
-    said = environment.get("DATABASE_URL")
-    return {} if said is None else {"DATABASE_URL": function_url(said, owner_url)}
+def _database(said: Mapping[str, str], urls: Mapping[str, str], owner_url: str) -> dict[str, str]:
+    url = said.get("DATABASE_URL")
+    return {} if url is None else {"DATABASE_URL": urls.get(role_of(url), owner_url)}
 
 
 def read_running(url: str, overrides: Mapping[str, str]) -> dict[str, dict[str, str]]:

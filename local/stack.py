@@ -2,10 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,10 +26,10 @@ from local.queue.sqs import sqs_application
 from local.queue.store import QueueStore
 from local.runtime.pool import FunctionError, FunctionPool, function_environment
 from local.runtime.process import Outcome
-from local.template.model import ACCOUNT, Function, QueueSource, Schedule, Template
+from local.template.model import ACCOUNT, Function, QueueSource, Template
 from local.template.reader import read_template
 from local.triggers.queue_source import SourceMapping
-from local.triggers.schedules import parse_rate, run_schedule
+from local.triggers.schedules import Timer, run_schedule, timers
 
 PATIENCE = 10.0
 # Where the template sets no MaximumConcurrency, and the most that a laptop should run.
@@ -78,11 +77,11 @@ class Stack:
         postgres = self._embedded_postgres()
         await self._start_queues()
         self._template = self._read_template()
-        schedules = self._schedules()
+        timers_of = self._timers()
         self._database_url = await self._start_database(postgres)
         await self._start_functions()
         await self._start_gateway()
-        self._start_feeding(schedules)
+        self._start_feeding(timers_of)
         return self.url
 
     async def stop(self) -> None:
@@ -123,12 +122,8 @@ class Stack:
         self._store.release_in_flight()
         return template
 
-    def _schedules(self) -> list[tuple[str, Schedule, timedelta]]:
-        return [
-            (function.logical_id, schedule, parse_rate(schedule.expression, schedule.name))
-            for function in self._template.functions.values()
-            for schedule in function.schedules
-        ]
+    def _timers(self) -> dict[str, list[Timer]]:
+        return {name: timers(function.schedules) for name, function in self._template.functions.items()}
 
     # The database ─────────────────────────────────────────────────────────────────────────────────
 
@@ -246,14 +241,14 @@ class Stack:
 
     # What wakes functions besides HTTP ────────────────────────────────────────────────────────────
 
-    def _start_feeding(self, schedules: list[tuple[str, Schedule, timedelta]]) -> None:
+    def _start_feeding(self, timers_of: Mapping[str, Sequence[Timer]]) -> None:
         for name, pool in self._pools.items():
             for source in pool.function.queue_sources:
                 mapping = self._mapping(source, pool)
                 self._mappings.append(mapping)
                 self._feed(name, mapping.run)
-        for name, schedule, period in schedules:
-            self._feed(schedule.name, partial(run_schedule, schedule, self._pools[name].invoke, period))
+            for timer in timers_of[name]:
+                self._feed(timer.schedule.name, partial(run_schedule, timer, pool.invoke))
 
     def _mapping(self, source: QueueSource, pool: FunctionPool) -> SourceMapping:
         queue = self._store.get(self._template.queue_by_arn(source.queue_arn).name)

@@ -10,6 +10,7 @@ from footfall.database import Database, connect
 from footfall.events import pack
 from functions.analyze import learning
 from functions.analyze.learning import Run, analyze
+from functions.analyze.shards import Shard
 from functions.ingest.reading import Batch
 from functions.ingest.speaking import Speaker
 from functions.ingest.taking import context_of, take
@@ -93,8 +94,9 @@ class Site:
         context = context_of({}, at, server)
         return {str(uuid4()): body for body in pack(context, taken.records, 2**20)}
 
-    def analyze(self, at: datetime, has_time: Callable[[], bool] = lambda: True) -> Run:
-        return analyze(self.learner, at, has_time)
+    def analyze(self, at: datetime, has_time: Callable[[], bool] = lambda: True, *shards: Shard) -> Run:
+        """All users as one shard unless said otherwise."""
+        return analyze(self.learner, shards or [Shard(0, 1)], at, has_time)
 
     def rows(self, statement: Any, *parameters: Any) -> list[Json]:
         return self.connection.execute(statement, parameters).fetchall()

@@ -1,4 +1,4 @@
-"""Woken by a schedule: learns from what is new."""
+"""Woken by a schedule: one shard of the users, or all, is learned from what is new."""
 
 import os
 from collections.abc import Mapping
@@ -8,8 +8,9 @@ from typing import Any
 
 from footfall.database import Database
 from footfall.settings import Settings
-from footfall.telemetry import logger
+from footfall.telemetry import counting, logger
 from functions.analyze.learning import QUERIES, analyze
+from functions.analyze.shards import shards_of
 
 STATEMENT_SECONDS = 60
 # A chunk begins only while one statement of it may hang until it is ended. Where several do, Lambda ends the
@@ -17,10 +18,12 @@ STATEMENT_SECONDS = 60
 RESERVE_MILLISECONDS = 70_000
 
 
+@counting("analyze")
 def lambda_handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Says about how many users it learned and whether it came to the end."""
     run = analyze(
         _database(),
+        shards_of(event, Settings(os.environ).shards),
         datetime.now(UTC),
         lambda: bool(context.get_remaining_time_in_millis() > RESERVE_MILLISECONDS),
     )

@@ -3,11 +3,13 @@
 A run can be killed at any moment: what a chunk learned is computed anew from the events, so learning it
 twice changes nothing, and the next run goes on where the last one noted to be. The watermark is a transaction
 id, not a time: a user whose events were committed late carries a transaction that is not below it.
+
+Shards run beside each other: each has a lock and a watermark of its own, and writes of its own users only.
 """
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -16,14 +18,15 @@ from typing import Any, TypeVar
 from footfall import queries, suggesting
 from footfall.database import Database, Transaction
 from footfall.errors import DatabaseUnavailableError
-from footfall.telemetry import logger
+from footfall.telemetry import Metric, count, logger, measure
+from functions.analyze.shards import Shard, all_shards
 
 T = TypeVar("T")
 
 QUERIES = {**queries.load(Path(__file__).parent), **suggesting.QUERIES}
 
-# Any constant: one run at a time.
-LOCK = 7_302
+# Any constant: keeps these advisory locks apart from others'.
+LOCK_SPACE = 7_302
 CHUNK = 500
 NOBODY = "00000000-0000-0000-0000-000000000000"
 # Above every transaction id.
@@ -40,101 +43,117 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a run stands: what it looks at (from `watermark` to `until`), and after whom it goes on."""
+    """Where a pass stands: what it looks at (from `watermark` to `until`), and after whom it goes on."""
 
     watermark: str
     until: str
     next_watermark: str
+    # When the pass began; runs of an older version didn't note it.
+    since: str | None = None
     after_touch: str = "0"
     after_user: str = NOBODY
 
 
-def analyze(database: Database, now: datetime, has_time: Callable[[], bool]) -> Run:
-    """One run; it stops early when `has_time` says so, and the next goes on from there.
+def analyze(database: Database, shards: Sequence[Shard], now: datetime, has_time: Callable[[], bool]) -> Run:
+    """One run of each shard; it stops early when `has_time` says so, and the next goes on from there.
 
     Raises:
         DatabaseUnavailableError: the next run goes on from what was noted.
     """
+    runs = [_analyze(database, shard, now, has_time) for shard in shards]
+    return Run(sum(run.users for run in runs), all(run.finished for run in runs))
+
+
+def _analyze(database: Database, shard: Shard, now: datetime, has_time: Callable[[], bool]) -> Run:
     # Suggestions count trends, and a backlog of users must not keep trends from being learned.
-    try:
-        _alone(database, lambda: _learn_trends(database, now))
-    except DatabaseUnavailableError as error:
-        logger("analyze").warning("trends wait for the next run", extra={"error": str(error)})
-    return _alone(database, lambda: _learn_users(database, now, has_time)) or Run(0, finished=False)
+    if shard.learns_for_all:
+        try:
+            _alone(database, shard, lambda: _learn_for_all(database, shard, now))
+        except DatabaseUnavailableError as error:
+            logger("analyze").warning("trends wait for the next run", extra={"error": str(error)})
+    run = _alone(database, shard, lambda: _learn_users(database, shard, now, has_time))
+    return run or Run(0, finished=False)
 
 
-def _alone(database: Database, work: Callable[[], T]) -> T | None:
-    """What `work` returns; None where another run holds the lock, which is lost with the connection."""
-    if not _one(database, "try_lock", lock=LOCK)["locked"]:
+def _alone(database: Database, shard: Shard, work: Callable[[], T]) -> T | None:
+    """What `work` returns; None where another run has the shard's lock, which is lost with the connection."""
+    lock = {"lock_space": LOCK_SPACE, "shard": shard.number}
+    if not _one(database, "try_lock", **lock)["locked"]:
         return None
     try:
         return work()
     finally:
-        _one(database, "unlock", lock=LOCK)
+        _one(database, "unlock", **lock)
 
 
-def _learn_users(database: Database, now: datetime, has_time: Callable[[], bool]) -> Run:
-    touched = _learn_touched(database, now, has_time)
+def _learn_users(database: Database, shard: Shard, now: datetime, has_time: Callable[[], bool]) -> Run:
+    touched = _learn_touched(database, shard, now, has_time)
     if not touched.finished:
         return touched
-    expired = _learn_expired(database, now, has_time)
+    expired = _learn_expired(database, shard, now, has_time)
     return Run(touched.users + expired.users, expired.finished)
 
 
-def _learn_touched(database: Database, now: datetime, has_time: Callable[[], bool]) -> Run:
-    position = _begin(_one(database, "progress", task="users"))
+def _learn_touched(database: Database, shard: Shard, now: datetime, has_time: Callable[[], bool]) -> Run:
+    position = _begin(_one(database, "progress", task=shard.task), now)
     users = 0
     while has_time():
-        learned = database.run(partial(_learn_chunk, at=position, now=now))
+        learned = database.run(partial(_learn_chunk, shard=shard, at=position, now=now))
         if learned is None:
+            measure(Metric.LAG, 0)
             return Run(users, finished=True)
-        position, count = learned
-        users += count
+        position, number = learned
+        count(Metric.USERS_LEARNED, number)
+        users += number
+    since = datetime.fromisoformat(position.since) if position.since else now
+    measure(Metric.LAG, (now - since).total_seconds())
     return Run(users, finished=False)
 
 
-def _learn_expired(database: Database, now: datetime, has_time: Callable[[], bool]) -> Run:
+def _learn_expired(database: Database, shard: Shard, now: datetime, has_time: Callable[[], bool]) -> Run:
     """Learns again whoever fell silent, as the windows close; what is learned now expires later."""
-
-    def work(transaction: Transaction) -> int:
-        expired = [row["user_id"] for row in transaction.all("expired_users", now=now, limit=CHUNK)]
-        if expired:
-            learn(transaction, expired, now)
-        return len(expired)
-
-    users = 0
-    while has_time():
-        count = database.run(work)
-        if not count:
-            return Run(users, finished=True)
-        users += count
-    return Run(users, finished=False)
+    # Listed once, as each chunk would have to pass by all that wait for the other shards.
+    found = database.run(lambda transaction: transaction.all("expired_users", now=now, **_part(shard)))
+    expired = [row["user_id"] for row in found]
+    for done in range(0, len(expired), CHUNK):
+        if not has_time():
+            return Run(done, finished=False)
+        chunk = expired[done : done + CHUNK]
+        database.run(partial(learn, user_ids=chunk, now=now))
+        count(Metric.USERS_LEARNED, len(chunk))
+    return Run(len(expired), finished=True)
 
 
-def _begin(progress: dict[str, Any]) -> Position:
+def _begin(progress: dict[str, Any], now: datetime) -> Position:
+    since = now.isoformat()
     if int(progress["watermark"]) > int(progress["next_to_come"]):
         # The database was restored elsewhere and its transactions count anew: look at everyone once, also at
         # those who carry a transaction that is yet to come.
-        return Position("0", END, progress["oldest_running"])
+        return Position("0", END, progress["oldest_running"], since)
     if progress["resume"]:
         return Position(**progress["resume"])
-    return Position(progress["watermark"], progress["next_to_come"], progress["oldest_running"])
+    return Position(progress["watermark"], progress["next_to_come"], progress["oldest_running"], since)
 
 
-def _learn_chunk(transaction: Transaction, at: Position, now: datetime) -> tuple[Position, int] | None:
+def _learn_chunk(
+    transaction: Transaction, shard: Shard, at: Position, now: datetime
+) -> tuple[Position, int] | None:
     """The next position and how many users were learned about; None at the end."""
-    touched = transaction.all("touched_users", limit=CHUNK, **_where(at))
+    # About CHUNK of them are the shard's own. Asked for those alone, the planner would expect few and scan.
+    touched = transaction.all("touched_users", limit=CHUNK * shard.of, **_part(shard), **_where(at))
     if not touched:
-        _save(transaction, at.next_watermark, None, now, finished=True)
+        _save(transaction, shard, at.next_watermark, None, now, finished=True)
         return None
-    learn(transaction, [row["user_id"] for row in touched], now)
+    own = [row["user_id"] for row in touched if row["is_own"]]
+    if own:
+        learn(transaction, own, now)
     last = touched[-1]
-    position = Position(at.watermark, at.until, at.next_watermark, last["touched_by"], str(last["user_id"]))
-    _save(transaction, at.watermark, position, now, finished=False)
-    return position, len(touched)
+    position = replace(at, after_touch=last["touched_by"], after_user=str(last["user_id"]))
+    _save(transaction, shard, at.watermark, position, now, finished=False)
+    return position, len(own)
 
 
-def learn(transaction: Transaction, user_ids: list[Any], now: datetime) -> None:
+def learn(transaction: Transaction, user_ids: Sequence[Any], now: datetime) -> None:
     """All that is learned of these users, from their events."""
     transaction.run("learn_preferences", user_ids=user_ids, now=now)
     transaction.run("learn_active_hours", user_ids=user_ids, now=now)
@@ -143,8 +162,9 @@ def learn(transaction: Transaction, user_ids: list[Any], now: datetime) -> None:
     transaction.run("write_suggestions", suggestions=json.dumps(rows), now=now)
 
 
-def _learn_trends(database: Database, now: datetime) -> None:
+def _learn_for_all(database: Database, shard: Shard, now: datetime) -> None:
     def work(transaction: Transaction) -> None:
+        transaction.run("forget_progress", tasks=[each.task for each in all_shards(shard.of)])
         known = (transaction.one("progress", task="trends") or {}).get("resume")
         basis = transaction.one("interactions_lately", now=now) or {}
         # At least hourly all the same: a dwell that grew is not counted, and scores decay.
@@ -160,15 +180,25 @@ def _learn_trends(database: Database, now: datetime) -> None:
 
 
 def _where(at: Position) -> dict[str, str]:
-    return {key: value for key, value in asdict(at).items() if key != "next_watermark"}
+    return {key: value for key, value in asdict(at).items() if key not in {"next_watermark", "since"}}
+
+
+def _part(shard: Shard) -> dict[str, int]:
+    return {"shard": shard.number, "shards": shard.of}
 
 
 def _save(
-    transaction: Transaction, watermark: str, resume: Position | None, now: datetime, *, finished: bool
+    transaction: Transaction,
+    shard: Shard,
+    watermark: str,
+    resume: Position | None,
+    now: datetime,
+    *,
+    finished: bool,
 ) -> None:
     transaction.run(
         "save_progress",
-        task="users",
+        task=shard.task,
         watermark=watermark,
         resume=json.dumps(asdict(resume)) if resume else None,
         now=now,

@@ -1,10 +1,14 @@
 -- try_lock --
--- Keeps a second run from doing the same work beside this one.
-SELECT pg_try_advisory_lock(%(lock)s) AS locked;
+-- Keeps a second run from doing the same shard's work beside this one.
+SELECT pg_try_advisory_lock(%(lock_space)s, %(shard)s) AS locked;
 
 -- unlock --
--- Lets the next run begin.
-SELECT pg_advisory_unlock(%(lock)s);
+-- Lets the shard's next run begin.
+SELECT pg_advisory_unlock(%(lock_space)s, %(shard)s);
+
+-- forget_progress --
+-- Forgets how far shards had come when there was another number of them.
+DELETE FROM analysis_state WHERE task LIKE 'users%%' AND task <> ALL (%(tasks)s);
 
 -- progress --
 -- How far learning has come, and what a run that begins now can see.
@@ -27,8 +31,10 @@ ON CONFLICT (task) DO UPDATE SET
     finished_at = coalesce(excluded.finished_at, analysis_state.finished_at);
 
 -- touched_users --
--- The next users of whom something is new, in the order in which it was written.
-SELECT id AS user_id, touched_by::text AS touched_by
+-- The next users of whom something is new, in the order in which it was written, and whether they are this shard's.
+-- Ids may count upwards or end alike, so a hash spreads them.
+SELECT id AS user_id, touched_by::text AS touched_by,
+       mod(get_byte(sha256(uuid_send(id)), 0), %(shards)s) = %(shard)s AS is_own
 FROM profiles
 WHERE touched_by >= %(watermark)s::text::xid8
   AND touched_by < %(until)s::text::xid8
@@ -37,11 +43,8 @@ ORDER BY profiles.touched_by, profiles.id
 LIMIT %(limit)s;
 
 -- expired_users --
--- Some users of whom something rests on events that have left the window.
+-- This shard's users of whom something rests on events that have left the window.
 SELECT DISTINCT user_id
-FROM (
-    SELECT user_id FROM user_preferences
-    WHERE source = 'inferred' AND expires_at <= %(now)s
-    ORDER BY expires_at
-    LIMIT %(limit)s
-) AS expired;
+FROM user_preferences
+WHERE source = 'inferred' AND expires_at <= %(now)s
+  AND mod(get_byte(sha256(uuid_send(user_id)), 0), %(shards)s) = %(shard)s;

@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from footfall.settings import Settings
+from footfall.telemetry import logger
 from functions.authorize.jwks import IssuerKeys, IssuerUnavailableError
 from functions.authorize.tokens import Authenticator, RefusedError, TokenVerifier
 
@@ -45,10 +46,10 @@ def authorize(event: Mapping[str, Any], authenticator: Authenticator, request_id
     try:
         who = authenticator.authenticate(_authorization(event))
     except RefusedError as refusal:
-        _logger().info("denied", extra={"reason": str(refusal), **about})
+        logger("authorize").info("denied", extra={"reason": str(refusal), **about})
         return {"isAuthorized": False}
     except IssuerUnavailableError as error:
-        _logger().error("no key to verify with", extra={"reason": str(error), **about})
+        logger("authorize").error("no key to verify with", extra={"reason": str(error), **about})
         raise
     return {"isAuthorized": True, "context": {"sub": who.sub, "scope": who.scope, "kind": who.kind}}
 
@@ -64,10 +65,3 @@ def _authenticator() -> Authenticator:
     settings = Settings(os.environ)
     verifier = TokenVerifier(IssuerKeys(settings.jwt_issuer), settings.jwt_audience)
     return Authenticator(verifier, settings.server_key_hashes)
-
-
-def _logger() -> Any:
-    # Powertools takes longer to import than a signature to verify, and most requests log nothing.
-    from footfall.telemetry import logger
-
-    return logger("authorize")

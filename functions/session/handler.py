@@ -8,7 +8,7 @@ from typing import Any
 from footfall.database import Database
 from footfall.errors import DatabaseUnavailableError
 from footfall.settings import Settings
-from footfall.telemetry import logger
+from footfall.telemetry import counting, logger
 from functions.session.consuming import consume
 from functions.session.writing import QUERIES
 
@@ -18,6 +18,7 @@ STATEMENT_SECONDS = 5
 RESERVE_SECONDS = 10.0
 
 
+@counting("session")
 def lambda_handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     patience = max(context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS, 0.0)
     messages = {record["messageId"]: record["body"] for record in event["Records"]}

@@ -24,6 +24,7 @@ from typing import Any
 from footfall import ids, queries
 from footfall.database import Database, Row, Transaction
 from footfall.errors import BadDataError, TooSlowError
+from footfall.telemetry import Metric, count
 
 QUERIES = queries.load(Path(__file__).parent)
 
@@ -52,10 +53,13 @@ def write(database: Database, records: Sequence[StoredRecord], patience: float) 
 def _write_until(database: Database, records: Sequence[StoredRecord], deadline: float) -> int:
     patience = deadline - time.monotonic()
     try:
-        return database.run(partial(_write, records=records), patience=patience)
+        new, rejected = database.run(partial(_write, records=records), patience=patience)
+        count(Metric.QUARANTINED, rejected)
+        return new
     except BadDataError as error:
         if len(records) == 1:
-            database.run(partial(_quarantine, record=records[0], reason=str(error)), patience=patience)
+            quarantine = partial(_quarantine, record=records[0], reason=str(error))
+            count(Metric.QUARANTINED, database.run(quarantine, patience=patience))
             return 0
     except TooSlowError:
         if len(records) == 1 or patience <= 0:
@@ -77,7 +81,8 @@ def _write_halves(database: Database, records: Sequence[StoredRecord], deadline:
     return new
 
 
-def _write(transaction: Transaction, records: Sequence[StoredRecord]) -> int:
+def _write(transaction: Transaction, records: Sequence[StoredRecord]) -> tuple[int, int]:
+    """How many events were new, and how many new ones ingest had refused."""
     transaction.run("create_incoming")
     numbered = [{**record, "ordinal": ordinal} for ordinal, record in enumerate(records)]
     transaction.run("receive", records=json.dumps(numbered))
@@ -89,8 +94,7 @@ def _write(transaction: Transaction, records: Sequence[StoredRecord]) -> int:
         _write_people(transaction, moved, grown)
     if new:
         transaction.run("write_live_counts")
-    transaction.run("keep_rejected")
-    return new
+    return new, transaction.run("keep_rejected")
 
 
 def _write_what_happened(transaction: Transaction) -> list[Row]:
@@ -121,11 +125,12 @@ def _write_people(transaction: Transaction, moved: Sequence[Row], grown: Sequenc
     transaction.run("describe_profiles", user_ids=locked)
 
 
-def _quarantine(transaction: Transaction, record: StoredRecord, reason: str) -> None:
+def _quarantine(transaction: Transaction, record: StoredRecord, reason: str) -> int:
+    """1, or 0 where it is known already."""
     raw = json.dumps(record)
     # What is wrong may be the id itself.
     known = isinstance(record.get("id"), str) and ids.is_uuid(record["id"])
-    transaction.run(
+    return transaction.run(
         "quarantine",
         id=record["id"] if known else ids.to_uuid("event", raw),
         reason=reason,
@@ -138,7 +143,7 @@ def keep_unreadable(
     database: Database, message_id: str, body: str, reason: str, now: datetime, patience: float
 ) -> None:
     """Keeps a message that holds no events, so that the queue is rid of it and nothing is lost."""
-    database.run(
+    kept = database.run(
         lambda transaction: transaction.run(
             "quarantine",
             id=ids.to_uuid("event", message_id),
@@ -148,3 +153,4 @@ def keep_unreadable(
         ),
         patience=patience,
     )
+    count(Metric.QUARANTINED, kept)

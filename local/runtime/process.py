@@ -20,6 +20,8 @@ from local.template.model import Function
 PAYLOAD_LIMIT = 6_291_556
 _BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 _KEPT_LINES = 8
+# How powertools begins a line of metrics (EMF): for CloudWatch, noise to a reader.
+_METRICS = '{"_aws":'
 
 
 @dataclass(frozen=True)
@@ -192,6 +194,8 @@ class FunctionProcess:
         # AWS's client ends a traceback's lines with \r and indents with no-break spaces, for CloudWatch,
         # and blames a runtime update for every exception.
         text = raw.decode(errors="replace").replace("\xa0", " ").rstrip()
+        if text.startswith(_METRICS):
+            return
         for line in text.split("\r"):
             if "LAMBDA_WARNING: Unhandled exception" not in line:
                 self.last_lines.append(line)

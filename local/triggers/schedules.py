@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from local.template.intrinsics import TemplateError
@@ -22,23 +23,43 @@ def parse_rate(expression: str, place: str) -> timedelta:
     return timedelta(**{f"{match[2]}s": int(match[1])})
 
 
+@dataclass(frozen=True)
+class Timer:
+    """`first` is how long after the start the first run comes."""
+
+    schedule: Schedule
+    period: timedelta
+    first: timedelta
+
+
+def timers(schedules: Sequence[Schedule]) -> list[Timer]:
+    """Of one function's schedules, spread over their period; raises TemplateError as `parse_rate` does.
+
+    AWS promises the minute and no second; all at once, each would need a process of its own.
+    """
+    periods = [parse_rate(schedule.expression, schedule.name) for schedule in schedules]
+    return [
+        Timer(schedule, period, period * place / len(schedules))
+        for place, (schedule, period) in enumerate(zip(schedules, periods, strict=True), 1)
+    ]
+
+
 async def run_schedule(
-    schedule: Schedule,
+    timer: Timer,
     invoke: Callable[[bytes], Awaitable[object]],
-    period: timedelta,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> None:
-    """Until cancelled; the first run comes one period after the start.
+    """Until cancelled.
 
     A run that is still going on when the next is due makes that one wait for the period after: AWS would
     start a second one beside it.
     """
     loop = asyncio.get_running_loop()
-    seconds = period.total_seconds()
-    due = loop.time() + seconds
+    seconds = timer.period.total_seconds()
+    due = loop.time() + timer.first.total_seconds()
     while True:
         await asyncio.sleep(max(0.0, due - loop.time()))
         # A run outlives the timer: stopping lets it finish.
-        await asyncio.shield(invoke(schedule_payload(schedule, now())))
+        await asyncio.shield(invoke(schedule_payload(timer.schedule, now())))
         missed = int((loop.time() - due) // seconds)
         due += (missed + 1) * seconds

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from footfall.telemetry import NAMESPACE
 from tests.deployed import actions, deployed, resources, statements
+from tests.metrics import counted
 
 PROJECT = Path(__file__).parents[2]
 FUNCTIONS = resources("AWS::Lambda::Function")
@@ -160,7 +162,11 @@ def metrics_of(alarm: dict[str, Any]) -> list[dict[str, Any]]:
 def test_an_alarm_watches_a_metric_that_exists(alarm: str) -> None:
     for metric in metrics_of(ALARMS[alarm]):
         dimensions = {dimension["Name"]: dimension["Value"] for dimension in metric["Dimensions"]}
-        assert dimensions.keys() == OF_AWS[metric["Namespace"], metric["MetricName"]]
+        if metric["Namespace"] == NAMESPACE:
+            assert (dimensions.pop("service"), metric["MetricName"]) in counted()
+            assert dimensions.keys() == {"function_name"}
+        else:
+            assert dimensions.keys() == OF_AWS[metric["Namespace"], metric["MetricName"]]
         for value in dimensions.values():
             target = value["Ref"] if "Ref" in value else value["Fn::GetAtt"][0]
             assert target in deployed()["Resources"]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from footfall.telemetry import Metric
 from tests.architecture.test_template import SETTINGS, TEMPLATE
 
 PROJECT = Path(__file__).parents[2]
@@ -42,6 +43,11 @@ def test_a_make_target_is_explained(target: str) -> None:
 @pytest.mark.parametrize("room", sorted(p.parent.name for p in PROJECT.glob("functions/*/handler.py")))
 def test_a_room_is_explained(room: str) -> None:
     assert f"`{room}`" in DOCS[Path("docs/architecture.md")]
+
+
+@pytest.mark.parametrize("metric", Metric)
+def test_a_metric_is_explained(metric: Metric) -> None:
+    assert f"`{metric}`" in DOCS[Path("docs/architecture.md")]
 
 
 @pytest.mark.parametrize("page", DOCS)

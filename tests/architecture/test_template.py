@@ -1,20 +1,21 @@
 """template.yaml and the code say the same."""
 
 import importlib
+import json
 import re
 from pathlib import Path
 
 import pytest
 
-from local.postgres.roles import role_of
-from local.template.intrinsics import load_yaml
+from footfall.telemetry import Metric
 from local.template.reader import read_template
+from tests.metrics import counted
 
 PROJECT = Path(__file__).parents[2]
 TEMPLATE = read_template(PROJECT / "template.yaml", overrides={}, queue_url="http://queues.test/{}".format)
 SETTINGS = set(
     re.findall(
-        r'(?:_required|_list|environ\.get)\("([A-Z_]+)"',
+        r'(?:_required|_list|_number|environ\.get)\("([A-Z_]+)"',
         (PROJECT / "layers/common/footfall/settings.py").read_text(encoding="utf-8"),
     )
 )
@@ -39,19 +40,21 @@ def test_environment_is_what_the_room_reads(name: str) -> None:
     assert read == given
 
 
-def test_a_room_connects_as_its_own_role_and_may_get_a_token_for_no_other() -> None:
-    resources = load_yaml((PROJECT / "template.yaml").read_text(encoding="utf-8"))["Resources"]
-    for name, function in TEMPLATE.functions.items():
-        if "DATABASE_URL" not in function.environment:
-            continue
-        url = function.environment["DATABASE_URL"]
-        role = "footfall" if name == "MaintainFunction" else f"footfall_{function.short_name}"
-        assert role_of(url) == role
-        assert url.endswith("?sslmode=verify-full")
-        said = str(resources[name]["Properties"]["Policies"])
-        assert re.findall(r"rds-db:connect', 'Resource': .*?:dbuser:[^/]+/(\w+)'", said) == [role]
-
-
 def test_only_writes_with_a_key_need_no_token() -> None:
     without = {route.key for route in TEMPLATE.api.routes if route.authorizer is None}
     assert without == {"POST /v1/events"}
+
+
+def test_each_shard_has_its_schedule() -> None:
+    analyze = TEMPLATE.functions["AnalyzeFunction"]
+    events = [json.loads(schedule.input or "null") for schedule in analyze.schedules]
+    assert events == [{"shard": number} for number in range(int(analyze.environment["SHARDS"]))]
+    every = str(TEMPLATE.parameters["AnalyzeEvery"])
+    assert {schedule.expression for schedule in analyze.schedules} == {every}
+
+
+def test_a_room_counts_under_its_own_name_and_every_metric_is_counted() -> None:
+    for handler in PROJECT.glob("functions/*/handler.py"):
+        services = re.findall(r'counting\("(\w+)"\)', handler.read_text(encoding="utf-8"))
+        assert services in ([], [handler.parent.name])
+    assert {metric for _, metric in counted()} == set(Metric)

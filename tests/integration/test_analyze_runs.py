@@ -1,36 +1,29 @@
 """Runs of analyze: everyone is learned, whatever commits late, is killed, overlaps or was restored."""
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import repeat
 from types import SimpleNamespace
 from typing import Any
 
-import psycopg
 import pytest
 
-from footfall.database import Database, connect
+from footfall.database import Database
 from footfall.errors import DatabaseUnavailableError
-from footfall.months import month
 from functions.analyze import handler as analyze_handler
 from functions.analyze import learning
 from functions.analyze.learning import Run
+from functions.analyze.shards import Shard
 from functions.maintain import handler as maintain_handler
-from functions.session.consuming import consume
-from functions.session.writing import QUERIES as WRITING
 from local.postgres.roles import let_in
+from tests.integration.learning_runs import FAR, HOUR, NOW, forget, held_up, learned, tables, times
 from tests.integration.waiting import until
 from tests.samples import load
-from tests.site import Json, Site, does, meets, user_id
+from tests.site import Site, does, meets, user_id
 
-NOW = month(datetime.now(UTC), -1) + timedelta(days=14, hours=12)
-HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
+# All users.
+WHOLE = Shard(0, 1)
 PEOPLE = [f"user {number}" for number in range(7)]
-# Postgres counts its transactions up to 2^64; this many it hasn't seen yet.
-FAR = str(2**62)
 
 
 @pytest.fixture
@@ -46,31 +39,6 @@ def crowd(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
     for number, user in enumerate(PEOPLE):
         site.send(meets(user, "a", NOW - number * HOUR, kind=f"kind {number % 3}"), at=NOW)
     return site
-
-
-def learned(site: Site) -> set[str]:
-    """The ids of those of whom something was learned."""
-    return {str(row["user_id"]) for row in site.rows("SELECT user_id FROM suggestions")}
-
-
-def tables(site: Site) -> list[list[Json]]:
-    """All that analyze writes but its own notes."""
-    return [
-        site.rows("SELECT to_jsonb(line) - 'id' AS line FROM user_preferences AS line ORDER BY 1"),
-        site.rows("SELECT * FROM suggestions ORDER BY user_id"),
-        site.rows("SELECT * FROM content_trends ORDER BY content_type, content_id"),
-    ]
-
-
-def forget(site: Site) -> None:
-    for table in ("user_preferences", "suggestions", "content_trends", "analysis_state"):
-        site.connection.execute(psycopg.sql.SQL("DELETE FROM {}").format(psycopg.sql.Identifier(table)))
-
-
-def times(count: int) -> Callable[[], bool]:
-    """There is time for so many chunks."""
-    answers = iter([*repeat(True, count), *repeat(False, 100)])
-    return lambda: next(answers)
 
 
 class TestWatermark:
@@ -121,10 +89,11 @@ class TestWatermark:
         crowd.connection.execute("UPDATE analysis_state SET watermark = %s::text::xid8", [FAR])
         if unfinished:
             crowd.connection.execute(
-                "UPDATE analysis_state SET resume = %s::text::jsonb WHERE task = 'users'",
+                "UPDATE analysis_state SET resume = %s::text::jsonb WHERE task = %s",
                 [
                     f'{{"watermark": "{FAR}", "until": "{FAR}9", "next_watermark": "{FAR}",'
-                    f' "after_touch": "{FAR}5", "after_user": "{user_id("user 1")}"}}'
+                    f' "after_touch": "{FAR}5", "after_user": "{user_id("user 1")}"}}',
+                    WHOLE.task,
                 ],
             )
         # It may be killed while it does so.
@@ -132,29 +101,6 @@ class TestWatermark:
         assert crowd.analyze(NOW) == Run(3, finished=True)
         assert learned(crowd) == {user_id(user) for user in PEOPLE}
         until(lambda: crowd.analyze(NOW) == Run(0, finished=True))
-
-
-@contextmanager
-def held_up(site: Site, event: Json) -> Iterator[Callable[[], None]]:
-    """The event's transaction has touched its user, and commits when it is released."""
-    bodies = site.bodies(event, at=NOW)
-    writer = Database(let_in(site.url, "footfall_session"), WRITING)
-    consumer = threading.Thread(target=consume, args=(writer, bodies, 5.0), daemon=True)
-    with connect(site.url) as blocker, connect(site.url) as observer:
-        blocker.execute("BEGIN")
-        # Live counts are written last, and reading them goes on.
-        blocker.execute("LOCK TABLE live_counts IN EXCLUSIVE MODE")
-        consumer.start()
-        waiting = "SELECT FROM pg_locks WHERE relation = 'live_counts'::regclass AND NOT granted"
-        until(lambda: observer.execute(waiting).rowcount == 1)
-
-        def release() -> None:
-            blocker.execute("COMMIT")
-            consumer.join(30)
-            assert not consumer.is_alive()
-
-        yield release
-    writer.close()
 
 
 class TestCrash:
@@ -207,13 +153,13 @@ class TestCrash:
         runs = []
 
         def meanwhile() -> bool:
-            runs.append(learning.analyze(beside, NOW, lambda: True))
+            runs.append(learning.analyze(beside, [WHOLE], NOW, lambda: True))
             return True
 
         assert crowd.analyze(NOW, meanwhile) == Run(7, finished=True)
         assert set(runs) == {Run(0, finished=False)}
         # The lock was let go of.
-        assert learning.analyze(beside, NOW, lambda: True).finished
+        assert learning.analyze(beside, [WHOLE], NOW, lambda: True).finished
         beside.close()
 
 
@@ -230,7 +176,7 @@ class TestTrends:
         runs = []
 
         def meanwhile() -> bool:
-            runs.append(learning.analyze(beside, NOW, lambda: True))
+            runs.append(learning.analyze(beside, [WHOLE], NOW, lambda: True))
             return True
 
         assert crowd.analyze(NOW, meanwhile) == Run(7, finished=True)
@@ -267,6 +213,7 @@ class TestSchedules:
     def environment(self, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv("DATABASE_URL", database_url)
         monkeypatch.setenv("RETENTION_MONTHS", "13")
+        monkeypatch.setenv("SHARDS", "2")
         analyze_handler._database.cache_clear()
         yield
         if analyze_handler._database.cache_info().currsize:
@@ -276,7 +223,7 @@ class TestSchedules:
     def test_analyze_learns(self, site: Site, context: Any) -> None:
         now = datetime.now(UTC)
         site.send(meets("ada", "a", now), at=now)
-        answer = analyze_handler.lambda_handler(load("analyze_schedule"), context)
+        answer = analyze_handler.lambda_handler(load("analyze_all_shards"), context)
         assert answer == {"users": 1, "finished": True}
         assert site.shares("ada") == {"project": 1.0}
 
@@ -284,7 +231,7 @@ class TestSchedules:
         now = datetime.now(UTC)
         site.send(meets("ada", "a", now), at=now)
         ending: Any = SimpleNamespace(get_remaining_time_in_millis=lambda: 69_000)
-        answer = analyze_handler.lambda_handler(load("analyze_schedule"), ending)
+        answer = analyze_handler.lambda_handler(load("analyze_all_shards"), ending)
         assert answer == {"users": 0, "finished": False}
 
     def test_what_analyze_begins_may_wait_for_one_statement(self) -> None:

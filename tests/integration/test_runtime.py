@@ -244,6 +244,27 @@ async def test_what_a_function_prints_is_forwarded_under_its_name(tmp_path: Path
 
 
 @on_loop
+async def test_metrics_are_left_out_of_what_is_forwarded(tmp_path: Path) -> None:
+    lines: list[str] = []
+    source = """
+        from footfall.telemetry import Metric, count, counting
+
+        @counting("worker")
+        def lambda_handler(event, context):
+            print("before")
+            count(Metric.QUARANTINED)
+            raise ValueError("told to")
+    """
+    made_of = function(layers=(str(PROJECT / "layers/common"),))
+    async with pool_of(tmp_path, made_of, source, write_line=lines.append) as pool:
+        error = await failure(pool)
+        assert error["errorMessage"] == "told to"
+        await until(lambda: any("ValueError" in line for line in lines))
+    assert "[worker] before" in lines
+    assert not [line for line in lines if "Quarantined" in line]
+
+
+@on_loop
 async def test_stopping_lets_running_invocations_finish_and_leaves_no_process(tmp_path: Path) -> None:
     async with pool_of(tmp_path, ahead=2) as pool:
         await pool.start()

@@ -14,6 +14,7 @@ from functions.session.writing import QUERIES
 from local.postgres.roles import let_in
 from tests.integration.deliveries import BASE
 from tests.integration.writing import Writer, identify, message, record, user, writer_of
+from tests.metrics import Measured, measured
 from tests.samples import load
 
 SAMPLE_DAY = "2026-11-22"
@@ -74,6 +75,21 @@ def test_the_sample_batch_is_stored(writer: Writer) -> None:
     )
     assert writer.one("SELECT external_id FROM external_ids") == ("ada",)
     assert writer.one("SELECT stage, reason FROM quarantine") == ("ingest", "event_type: is required")
+
+
+def test_what_is_quarantined_is_counted_once(writer: Writer, capsys: pytest.CaptureFixture[str]) -> None:
+    """What ingest refused, what Postgres refuses, and what is no message."""
+    bodies = [
+        *(one["body"] for one in sample()["Records"]),
+        message(record(metadata={"title": "\x00"}), record(event_type="x" * 101), record()),
+        "hello",
+    ]
+    handle(*bodies)
+    counted = Measured("Footfall", "Quarantined", "Count", (("service", "session"),), 4)
+    assert measured(capsys.readouterr().out) == {counted}
+    assert writer.one("SELECT count(*) FROM quarantine") == (4,)
+    handle(*bodies)
+    assert measured(capsys.readouterr().out) == set()
 
 
 def test_the_sample_batch_delivered_again_changes_nothing(writer: Writer) -> None:

@@ -17,7 +17,7 @@ from local.runtime.process import PAYLOAD_LIMIT, Outcome
 from local.template.intrinsics import TemplateError
 from local.template.model import QueueSource, Schedule
 from local.triggers.queue_source import SourceMapping, failed_ids
-from local.triggers.schedules import parse_rate, run_schedule
+from local.triggers.schedules import Timer, parse_rate, run_schedule, timers
 from tests.on_loop import on_loop
 
 ARN = "arn:aws:sqs:us-east-1:000000000000:work"
@@ -250,6 +250,16 @@ def test_other_schedules_are_refused_by_name(expression: str) -> None:
         parse_rate(expression, "Daily")
 
 
+def test_schedules_of_one_function_are_spread_over_their_period() -> None:
+    shards = [Schedule(f"Shard{n}", "rate(2 minutes)", "aws.scheduler", "{}") for n in range(4)]
+    spread = timers(shards)
+    assert [timer.schedule for timer in spread] == shards
+    assert [timer.first.total_seconds() for timer in spread] == [30, 60, 90, 120]
+    assert {timer.period for timer in spread} == {timedelta(minutes=2)}
+    daily = Schedule("Daily", "rate(1 day)", "aws.scheduler", None)
+    assert timers([daily]) == [Timer(daily, timedelta(days=1), timedelta(days=1))]
+
+
 @on_loop
 async def test_a_schedule_fires_after_each_period_with_its_event(tmp_path: Path) -> None:
     payloads: list[bytes] = []
@@ -262,11 +272,12 @@ async def test_a_schedule_fires_after_each_period_with_its_event(tmp_path: Path)
         times.append(loop.time() - started)
 
     schedule = Schedule("Often", "rate(1 minute)", "aws.scheduler", None)
+    often = Timer(schedule, timedelta(seconds=0.1), timedelta(seconds=0.1))
     now = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
-    timer = asyncio.create_task(run_schedule(schedule, invoke, timedelta(seconds=0.1), lambda: now))
+    timer = asyncio.create_task(run_schedule(often, invoke, lambda: now))
     await until(lambda: len(payloads) >= 2)
     timer.cancel()
-    assert times[0] >= 0.099, "the first run comes one period after the start"
+    assert times[0] >= 0.099, "the first run comes when it is to"
     event = json.loads(payloads[0])
     assert event["source"] == "aws.scheduler"
     assert event["detail-type"] == "Scheduled Event"
@@ -289,7 +300,8 @@ async def test_a_run_that_takes_longer_than_its_period_is_not_overtaken() -> Non
         runs += 1
 
     schedule = Schedule("Often", "rate(1 minute)", "aws.events", '{"own":1}')
-    timer = asyncio.create_task(run_schedule(schedule, invoke, timedelta(seconds=0.02)))
+    often = Timer(schedule, timedelta(seconds=0.02), timedelta())
+    timer = asyncio.create_task(run_schedule(often, invoke))
     await until(lambda: runs >= 3 or timer.done())
     assert not timer.done()
     timer.cancel()

@@ -59,6 +59,17 @@ def test_retention_that_is_no_number_of_months_is_refused(value: str) -> None:
         _ = Settings({}).retention_months
 
 
+@pytest.mark.parametrize("value", ["1", "4", "256"])
+def test_there_is_at_least_one_shard(value: str) -> None:
+    assert Settings({"SHARDS": value}).shards == int(value)
+
+
+@pytest.mark.parametrize("value", ["0", "-4", "257", "4.0", "four"])
+def test_another_number_of_shards_is_refused(value: str) -> None:
+    with pytest.raises(MissingSettingError, match=r"^SHARDS must be a whole number from 1 to 256, not "):
+        _ = Settings({"SHARDS": value}).shards
+
+
 def test_the_log_level_has_a_default() -> None:
     assert Settings({}).log_level == "INFO"
     assert Settings({"LOG_LEVEL": "DEBUG"}).log_level == "DEBUG"

@@ -83,8 +83,8 @@ BEGIN
 
         ('footfall_analyze', 'SELECT',
          'user_activities, content_interactions, live_counts, profiles, traits, content'),
-        ('footfall_analyze', 'SELECT, INSERT, UPDATE', 'suggestions, analysis_state'),
-        ('footfall_analyze', 'SELECT, INSERT, UPDATE, DELETE', 'user_preferences, content_trends'),
+        ('footfall_analyze', 'SELECT, INSERT, UPDATE', 'suggestions'),
+        ('footfall_analyze', 'SELECT, INSERT, UPDATE, DELETE', 'user_preferences, content_trends, analysis_state'),
 
         ('footfall_recommend', 'SELECT',
          'user_activities, content_interactions, profiles, traits, content, content_trends, suggestions, external_ids'),

@@ -64,10 +64,17 @@ class Settings:
     @property
     def retention_months(self) -> int:
         """Whole months that are kept besides the current one."""
-        value = self._required("RETENTION_MONTHS")
-        if not value.isdecimal() or int(value) < 1:
-            raise MissingSettingError(f"RETENTION_MONTHS must be a whole number from 1, not {value!r}")
-        return int(value)
+        return self._number("RETENTION_MONTHS")
+
+    @property
+    def shards(self) -> int:
+        """How many parts the users are learned in."""
+        return self._number("SHARDS", most=256)
+
+    @property
+    def function_name(self) -> str:
+        """The function's own, as Lambda gives it."""
+        return self.environ.get("AWS_LAMBDA_FUNCTION_NAME", "none")
 
     @property
     def log_level(self) -> str:
@@ -78,6 +85,13 @@ class Settings:
         if not value:
             raise MissingSettingError(f"the environment variable {name} is missing")
         return value
+
+    def _number(self, name: str, most: int | None = None) -> int:
+        value = self._required(name)
+        if not value.isdecimal() or int(value) < 1 or (most and int(value) > most):
+            limits = f"from 1 to {most}" if most else "from 1"
+            raise MissingSettingError(f"{name} must be a whole number {limits}, not {value!r}")
+        return int(value)
 
     def _list(self, name: str) -> tuple[str, ...]:
         return tuple(item.strip() for item in self.environ.get(name, "").split(",") if item.strip())

@@ -1,0 +1,70 @@
+"""What the tests of analyze's runs share."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import repeat
+
+import psycopg
+
+from footfall.database import Database, connect
+from footfall.months import month
+from functions.session.consuming import consume
+from functions.session.writing import QUERIES as WRITING
+from local.postgres.roles import let_in
+from tests.integration.waiting import until
+from tests.site import Json, Site
+
+NOW = month(datetime.now(UTC), -1) + timedelta(days=14, hours=12)
+HOUR = timedelta(hours=1)
+# Postgres counts its transactions up to 2^64; this many it hasn't seen yet.
+FAR = str(2**62)
+
+
+def learned(site: Site) -> set[str]:
+    """The ids of those of whom something was learned."""
+    return {str(row["user_id"]) for row in site.rows("SELECT user_id FROM suggestions")}
+
+
+def tables(site: Site) -> list[list[Json]]:
+    """All that analyze writes but its own notes."""
+    return [
+        site.rows("SELECT to_jsonb(line) - 'id' AS line FROM user_preferences AS line ORDER BY 1"),
+        site.rows("SELECT * FROM suggestions ORDER BY user_id"),
+        site.rows("SELECT * FROM content_trends ORDER BY content_type, content_id"),
+    ]
+
+
+def forget(site: Site) -> None:
+    for table in ("user_preferences", "suggestions", "content_trends", "analysis_state"):
+        site.connection.execute(psycopg.sql.SQL("DELETE FROM {}").format(psycopg.sql.Identifier(table)))
+
+
+def times(count: int) -> Callable[[], bool]:
+    """There is time for so many chunks."""
+    answers = iter([*repeat(True, count), *repeat(False, 100)])
+    return lambda: next(answers)
+
+
+@contextmanager
+def held_up(site: Site, event: Json) -> Iterator[Callable[[], None]]:
+    """The event's transaction has touched its user, and commits when it is released."""
+    bodies = site.bodies(event, at=NOW)
+    writer = Database(let_in(site.url, "footfall_session"), WRITING)
+    consumer = threading.Thread(target=consume, args=(writer, bodies, 5.0), daemon=True)
+    with connect(site.url) as blocker, connect(site.url) as observer:
+        blocker.execute("BEGIN")
+        # Live counts are written last, and reading them goes on.
+        blocker.execute("LOCK TABLE live_counts IN EXCLUSIVE MODE")
+        consumer.start()
+        waiting = "SELECT FROM pg_locks WHERE relation = 'live_counts'::regclass AND NOT granted"
+        until(lambda: observer.execute(waiting).rowcount == 1)
+
+        def release() -> None:
+            blocker.execute("COMMIT")
+            consumer.join(30)
+            assert not consumer.is_alive()
+
+        yield release
+    writer.close()
