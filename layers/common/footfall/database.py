@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
@@ -20,6 +20,9 @@ from footfall.settings import Settings
 T = TypeVar("T")
 Row = dict[str, Any]
 Clock = Callable[[], datetime]
+
+# Postgres closes connections that are idle for longer; we open another well before.
+IDLE = timedelta(minutes=2)
 
 # Postgres undid the whole transaction for no fault of its content: the same work may be done again.
 _RETRYABLE = (
@@ -72,6 +75,7 @@ class Database:
         self._queries = queries
         self._statement_seconds = statement_seconds
         self._connection: psycopg.Connection[Row] | None = None
+        self._used_at = now()
 
     def run(self, work: Callable[[Transaction], T], *, patience: float = 0.0) -> T:
         """Does `work` in one transaction, again where it failed for no fault of its own.
@@ -119,8 +123,12 @@ class Database:
         except _LOST as error:
             self.close()
             raise DatabaseUnavailableError(_first_line(error)) from error
+        finally:
+            self._used_at = self._now()
 
     def _open(self) -> psycopg.Connection[Row]:
+        if self._now() - self._used_at > IDLE / 2:
+            self.close()
         if self._connection is None or self._connection.closed:
             self._connection = connect(
                 self._url, self._statement_seconds, environ=self._environ, now=self._now
@@ -147,9 +155,10 @@ def connect(
         connect_timeout=5,
         # Nothing is prepared: a plan made for a batch of one would be kept for a batch of thousands.
         prepare_threshold=None,
-        # A function that Lambda froze in a transaction must not hold its locks.
+        # A function that Lambda froze in a transaction must not hold its locks; one that it keeps frozen must
+        # not keep a database awake that could pause.
         options=f"-c timezone=UTC -c idle_in_transaction_session_timeout=30s"
-        f" -c statement_timeout={statement_seconds}s",
+        f" -c idle_session_timeout={IDLE // timedelta(seconds=1)}s -c statement_timeout={statement_seconds}s",
         **_for_rds(url, environ, now),
     )
 
