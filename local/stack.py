@@ -17,15 +17,16 @@ from local.control.invoke_api import InvokeApi
 from local.control.issuer import Issuer
 from local.control.routes import Control
 from local.control.starting import turn_away
+from local.deployment import Deployment
 from local.gateway.server import Gateway
 from local.keys import digest, keep_keys
 from local.machine import HOST, lock_folder, take_port
 from local.postgres.server import PostgresServer
 from local.queue.sqs import sqs_application
 from local.queue.store import QueueStore
-from local.runtime.pool import FunctionError, FunctionPool, function_environment
+from local.runtime.pool import FunctionPool, function_environment
 from local.runtime.process import Outcome
-from local.template.model import ACCOUNT, Function, QueueSource, Schedule, Template
+from local.template.model import ACCOUNT, CustomResource, Function, QueueSource, Schedule, Template
 from local.template.reader import read_template
 from local.triggers.queue_source import SourceMapping
 from local.triggers.schedules import parse_rate, run_schedule
@@ -157,9 +158,9 @@ class Stack:
     async def _start_functions(self) -> None:
         self._pools = {name: self._pool(function) for name, function in self._template.functions.items()}
         self._exit.push_async_callback(self._stop_functions)
-        for pool in self._pools.values():
-            if pool.function.runs_on_deploy:
-                await self._run_on_deploy(pool)
+        deployment = Deployment(self._settings.data_dir / "deployed.json")
+        for resource in self._template.custom_resources:
+            await self._make(resource, deployment)
         started = time.monotonic()
         self._say("starting the functions…")
         await asyncio.gather(*(pool.start() for pool in self._pools.values()))
@@ -179,15 +180,14 @@ class Stack:
             write_line=self._say,
         )
 
-    async def _run_on_deploy(self, pool: FunctionPool) -> None:
+    async def _make(self, resource: CustomResource, deployment: Deployment) -> None:
         started = time.monotonic()
-        name = pool.function.logical_id
-        self._say(f"running {name}, as a deploy does…")
+        name = resource.logical_id
+        self._say(f"making {name}, as a deploy does…")
+        pool = self._pools[resource.function]
         await pool.start()
-        outcome = await pool.invoke(b"{}")
-        if outcome.failed:
-            raise FunctionError(f"{name} fails at deploy: {outcome.reason}")
-        self._say(f"{name} has run ({_seconds_since(started)})")
+        await deployment.make(resource, pool.invoke)
+        self._say(f"{name} is there ({_seconds_since(started)})")
 
     async def _stop_functions(self) -> None:
         patience = max(self._deadline - time.monotonic(), 0.0)

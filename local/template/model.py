@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
+STACK_ID = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/local/local"
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,6 @@ class Function:
     layers: tuple[str, ...] = ()
     queue_sources: tuple[QueueSource, ...] = ()
     schedules: tuple[Schedule, ...] = ()
-    runs_on_deploy: bool = False
 
     @property
     def short_name(self) -> str:
@@ -63,6 +63,17 @@ class Function:
     @property
     def arn(self) -> str:
         return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.name}"
+
+
+@dataclass(frozen=True)
+class CustomResource:
+    """`function` is the logical id of its ServiceToken; `timeout` in seconds; `properties` as sent."""
+
+    logical_id: str
+    type: str
+    function: str
+    timeout: float
+    properties: Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -124,6 +135,7 @@ class Template:
     functions: Mapping[str, Function]
     queues: Mapping[str, Queue]
     api: Api
+    custom_resources: tuple[CustomResource, ...] = ()
 
     def queue_by_arn(self, arn: str) -> Queue:
         return next(queue for queue in self.queues.values() if queue.arn == arn)

@@ -68,7 +68,6 @@ Resources:
             Identity: {Headers: [Authorization], ReauthorizeEvery: 60}
   Worker:
     Type: AWS::Serverless::Function
-    Metadata: {RunsOnDeploy: true}
     Properties:
       Handler: functions.worker.handler.lambda_handler
       MemorySize: !FindInMap [Sizes, !Ref Stage, Memory]
@@ -100,7 +99,7 @@ def test_functions_get_globals_merged_and_references_resolved(tmp_path: Path) ->
     template = read(tmp_path, SMALL)
     worker = template.functions["Worker"]
     assert set(template.functions) == {"Worker"}, "a resource whose condition is false does not exist"
-    assert (worker.timeout, worker.memory, worker.runs_on_deploy) == (20, 256, True)
+    assert (worker.timeout, worker.memory) == (20, 256)
     assert worker.layers == ("layers/common/",)
     assert worker.environment == {
         "LEVEL": "DEBUG",
