@@ -16,7 +16,7 @@ from footfall.settings import Settings
 from footfall.telemetry import logger
 from functions.maintain import answering
 from functions.maintain.cancelling import TimedConnection, in_time
-from functions.maintain.migrate import FOLDER, BusyTableError, ahead, digest, migrate
+from functions.maintain.migrate import FOLDER, LOCK_SECONDS, BusyTableError, ahead, digest, migrate
 from functions.maintain.partitions import QUERIES, make_months
 from functions.maintain.turns import Connection, turn
 
@@ -25,6 +25,8 @@ DELIVERY_SECONDS = 20.0
 RESERVE_SECONDS = 30.0
 _MARGIN_SECONDS = 1.0
 _PAUSE = 1.0
+# Their message says it all.
+_TOLD = (FootfallError, psycopg.Error)
 
 
 class RequestTypeError(FootfallError):
@@ -53,7 +55,8 @@ def deploy(
         logger("maintain").info("deployed", extra=done)
     except Exception as error:  # noqa: BLE001 - of whatever CloudFormation doesn't hear, the stack hangs
         answer = answering.failure(request, _reason(error))
-        logger("maintain").error("the deploy failed", extra={"reason": answer["Reason"]}, exc_info=error)
+        trace = None if isinstance(error, _TOLD) else error
+        logger("maintain").error("the deploy failed", extra={"reason": answer["Reason"]}, exc_info=trace)
     left = end - time.monotonic() - _MARGIN_SECONDS
     answering.deliver(request.get("ResponseURL"), answer, min(left, DELIVERY_SECONDS))
     return answer
@@ -79,7 +82,7 @@ def _bring_up(timed: TimedConnection, now: datetime, retention_months: int, fold
             try:
                 return _all_or_nothing(connection, now, retention_months, folder)
             except (BusyTableError, psycopg.errors.LockNotAvailable):
-                if time.monotonic() + _PAUSE > timed.until:
+                if time.monotonic() + _PAUSE + LOCK_SECONDS > timed.until:
                     raise
                 time.sleep(_PAUSE)
 

@@ -13,7 +13,7 @@ from functions.maintain.turns import Connection, turn
 
 FOLDER = Path(__file__).parent / "migrations"
 # A busy table isn't waited for longer than this, so that those who queue behind us hardly notice.
-LOCK_TIMEOUT = "5s"
+LOCK_SECONDS = 5.0
 _BUSY = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
 
 
@@ -59,7 +59,7 @@ def migrate(connection: Connection, now: datetime | None = None, folder: Path = 
     """
     applied: list[str] = []
     with turn(connection), connection.transaction():
-        connection.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'".encode())
+        connection.execute("SELECT set_config('lock_timeout', %s, true)", [f"{LOCK_SECONDS * 1000:.0f}ms"])
         for migration in _pending(connection, migrations(folder)):
             _apply(connection, migration, now or datetime.now(UTC))
             applied.append(migration.name)
