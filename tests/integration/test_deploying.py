@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
+from psycopg.rows import dict_row
 
 from footfall.database import connect
 from footfall.settings import Settings
-from functions.maintain import deploying, migrate
+from functions.maintain import cancelling, deploying, migrate
 from functions.maintain.deploying import RESERVE_SECONDS, deploy
 from functions.maintain.migrate import FOLDER, digest, migrations
 from functions.maintain.partitions import MONTHS_AHEAD, TABLES
@@ -254,6 +256,28 @@ def test_a_network_that_falls_silent_is_answered_for_and_nothing_is_committed(
         proxy.flows.set()
         until(lambda: one(empty, SLEEPING) == 0)
     assert catalog(empty) == schema
+
+
+def test_a_connection_that_comes_too_late_is_not_used(
+    stack: Stack, empty: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late, closed = threading.Event(), threading.Event()
+
+    class LateConnection(psycopg.Connection[Any]):
+        def close(self) -> None:
+            super().close()
+            closed.set()
+
+    def connect_late(url: str, _: int) -> Connection:
+        assert late.wait(60)
+        return LateConnection.connect(url, autocommit=True, row_factory=dict_row)
+
+    monkeypatch.setattr(cancelling, "connect", connect_late)
+    monkeypatch.setattr(cancelling, "_GRACE_SECONDS", 0.1)
+    assert stack.fail("create", seconds=0.1) == "the time ran out: it hangs"
+    late.set()
+    assert closed.wait(60)
+    assert catalog(empty) == []
 
 
 SLEEPING = (
