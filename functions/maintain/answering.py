@@ -74,7 +74,7 @@ def _answer(request: Mapping[str, Any], status: str, **more: Any) -> dict[str, A
 
 
 def _short(text: str) -> str:
-    line = " ".join(text.split())
+    line = " ".join(text.split())[:_TEXT_LIMIT]
     while len(json.dumps(line)) > _TEXT_LIMIT:
         line = line[: len(line) * 9 // 10]
     return line

@@ -49,16 +49,18 @@ def deploy(
         AnswerLostError: it couldn't be delivered. Lambda calls again then, and another try may get through.
     """
     end = time.monotonic() + seconds
+    surprise: Exception | None = None
     try:
         done = _done(request, settings, now, end - RESERVE_SECONDS, folder)
         answer = answering.success(request, done)
-        logger("maintain").info("deployed", extra=done)
     except Exception as error:  # noqa: BLE001 - of whatever CloudFormation doesn't hear, the stack hangs
         answer = answering.failure(request, _reason(error))
-        trace = None if isinstance(error, _TOLD) else error
-        logger("maintain").error("the deploy failed", extra={"reason": answer["Reason"]}, exc_info=trace)
+        surprise = None if isinstance(error, _TOLD) else error
     left = end - time.monotonic() - _MARGIN_SECONDS
-    answering.deliver(request.get("ResponseURL"), answer, min(left, DELIVERY_SECONDS))
+    try:
+        answering.deliver(request.get("ResponseURL"), answer, min(left, DELIVERY_SECONDS))
+    finally:
+        _log(answer, surprise)
     return answer
 
 
@@ -101,6 +103,15 @@ def _all_or_nothing(
             "Ahead": ", ".join(ahead(connection, folder)),
             "Digest": digest(folder),
         }
+
+
+def _log(answer: Mapping[str, Any], surprise: Exception | None) -> None:
+    if answer["Status"] == "SUCCESS":
+        logger("maintain").info("deployed", extra=answer["Data"])
+    else:
+        logger("maintain").error(
+            "the deploy failed", extra={"reason": answer["Reason"]}, exc_info=surprise or False
+        )
 
 
 def _reason(error: Exception) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from footfall.errors import FootfallError
@@ -43,6 +43,7 @@ def answer_to(request: dict[str, Any], environ: dict[str, str], taker: Bucket) -
     return answer
 
 
+@settings(deadline=None)
 @given(kind=REQUEST_TYPES, odd=st.dictionaries(st.sampled_from(PROPERTIES), VALUES))
 def test_any_request_is_answered_once(taker: Bucket, kind: Any, odd: dict[str, Any]) -> None:
     answer = answer_to({**load("maintain_update"), **odd, "RequestType": kind}, ENVIRON, taker)
@@ -59,6 +60,7 @@ ERRORS = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(error=ERRORS, message=st.text())
 def test_any_error_is_answered_once(taker: Bucket, error: type[Exception], message: str) -> None:
     def fail(*_: object) -> None:
@@ -85,6 +87,20 @@ def test_a_setting_that_is_wrong_is_named(
     answer = answer_to(load("maintain_create"), {**ENVIRON, **changed}, taker)
     assert answer["Reason"].startswith(reason)
     assert "secret" not in capsys.readouterr().out
+
+
+def test_a_log_that_cannot_be_written_does_not_cost_the_answer(
+    taker: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: str) -> None:
+        raise ValueError("Unknown level: 'LOUD'")
+
+    monkeypatch.setattr(deploying, "logger", fail)
+    taker.bodies.clear()
+    for name in ("maintain_delete", "maintain_create"):
+        with pytest.raises(ValueError, match="Unknown level"):
+            deploy({**load(name), "ResponseURL": taker.url}, Settings(ENVIRON), NOW, 36)
+    assert [answer["Status"] for answer in taker.answers] == ["SUCCESS", "FAILED"]
 
 
 def test_a_delete_needs_no_database(taker: Bucket) -> None:
