@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from local.deployment import DeploymentError
 from local.machine import TakenError
 from local.postgres.server import PostgresError
 from local.queue.store import QueueStoreError
@@ -24,6 +25,7 @@ EXPECTED = (
     PostgresError,
     QueueStoreError,
     FunctionError,
+    DeploymentError,
     StackError,
     ValueError,
     OSError,

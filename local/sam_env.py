@@ -11,7 +11,7 @@ from urllib.request import urlopen
 from local.control.issuer import PATH as ISSUER_PATH
 from local.keys import digest
 from local.machine import HOST
-from local.postgres.roles import let_all_in, role_of
+from local.postgres.roles import let_all_in
 from local.template.intrinsics import TemplateError
 from local.template.model import ACCOUNT, Template
 from local.template.parameters import parse_overrides
@@ -29,14 +29,12 @@ class NoStackError(Exception):
 
 def environments(template: Template, owner_url: str) -> dict[str, dict[str, str]]:
     """Each function's own environment by its logical id, connecting as its role where it can."""
-    own = {name: function.environment for name, function in template.functions.items()}
-    urls, _ = let_all_in(owner_url, (role_of(said.get("DATABASE_URL", "")) for said in own.values()))
-    return {name: {**said, **_database(said, urls, owner_url)} for name, said in own.items()}
-
-
-def _database(said: Mapping[str, str], urls: Mapping[str, str], owner_url: str) -> dict[str, str]:
-    url = said.get("DATABASE_URL")
-    return {} if url is None else {"DATABASE_URL": urls.get(role_of(url), owner_url)}
+    urls, _ = let_all_in(owner_url, template.rooms_roles)
+    found = {name: dict(function.environment) for name, function in template.functions.items()}
+    for name, environment in found.items():
+        if "DATABASE_URL" in environment:
+            environment["DATABASE_URL"] = urls.get(template.functions[name].database_role, owner_url)
+    return found
 
 
 def read_running(url: str, overrides: Mapping[str, str]) -> dict[str, dict[str, str]]:

@@ -17,16 +17,17 @@ from local.control.issuer import PATH as ISSUER_PATH
 from local.control.issuer import Issuer
 from local.control.routes import Control
 from local.control.starting import turn_away
+from local.deployment import Deployment
 from local.gateway.server import Gateway
 from local.keys import digest, keep_keys
 from local.machine import HOST, lock_folder, take_port
-from local.postgres.roles import let_all_in, role_of
+from local.postgres.roles import let_all_in
 from local.postgres.server import PostgresServer
 from local.queue.sqs import sqs_application
 from local.queue.store import QueueStore
-from local.runtime.pool import FunctionError, FunctionPool, function_environment
+from local.runtime.pool import FunctionPool, function_environment
 from local.runtime.process import Outcome
-from local.template.model import ACCOUNT, Function, QueueSource, Template
+from local.template.model import ACCOUNT, CustomResource, Function, QueueSource, Template
 from local.template.reader import read_template
 from local.triggers.queue_source import SourceMapping
 from local.triggers.schedules import Timer, run_schedule, timers
@@ -153,13 +154,14 @@ class Stack:
     # The functions ────────────────────────────────────────────────────────────────────────────────
 
     async def _start_functions(self) -> None:
-        functions = self._template.functions
+        functions, deploying = self._template.functions, self._template.deploying
         self._exit.push_async_callback(self._stop_functions)
-        self._pools = {name: self._pool(each) for name, each in functions.items() if each.runs_on_deploy}
-        for pool in self._pools.values():
-            await self._run_on_deploy(pool)
+        self._pools = {name: self._pool(functions[name]) for name in deploying}
+        deployment = Deployment(self._settings.data_dir / "deployed.json")
+        for resource in self._template.custom_resources:
+            await self._make(resource, deployment)
         await self._let_roles_in()
-        self._pools |= {name: self._pool(each) for name, each in functions.items() if not each.runs_on_deploy}
+        self._pools |= {name: self._pool(each) for name, each in functions.items() if name not in deploying}
         started = time.monotonic()
         self._say("starting the functions…")
         await asyncio.gather(*(pool.start() for pool in self._pools.values()))
@@ -167,16 +169,14 @@ class Stack:
 
     async def _let_roles_in(self) -> None:
         """Deploying has made them; until now, and where that fails, functions connect as the owner."""
-        roles = [
-            _database_role(each) for each in self._template.functions.values() if not each.runs_on_deploy
-        ]
+        roles = self._template.rooms_roles
         self._role_urls, complaint = await asyncio.to_thread(let_all_in, self._database_url, roles)
         if complaint:
             self._say(complaint)
 
     def _pool(self, function: Function) -> FunctionPool:
         settings = self._settings
-        database_url = self._role_urls.get(_database_role(function), self._database_url)
+        database_url = self._role_urls.get(function.database_role, self._database_url)
         environment = function_environment(
             function, settings.project, settings.machine, overrides={"DATABASE_URL": database_url}
         )
@@ -189,15 +189,14 @@ class Stack:
             write_line=self._say,
         )
 
-    async def _run_on_deploy(self, pool: FunctionPool) -> None:
+    async def _make(self, resource: CustomResource, deployment: Deployment) -> None:
         started = time.monotonic()
-        name = pool.function.logical_id
-        self._say(f"running {name}, as a deploy does…")
+        name = resource.logical_id
+        self._say(f"making {name}, as a deploy does…")
+        pool = self._pools[resource.function]
         await pool.start()
-        outcome = await pool.invoke(b"{}")
-        if outcome.failed:
-            raise FunctionError(f"{name} fails at deploy: {outcome.reason}")
-        self._say(f"{name} has run ({_seconds_since(started)})")
+        await deployment.make(resource, pool.invoke)
+        self._say(f"{name} is there ({_seconds_since(started)})")
 
     async def _stop_functions(self) -> None:
         patience = max(self._deadline - time.monotonic(), 0.0)
@@ -272,11 +271,6 @@ class Stack:
             except Exception as error:  # noqa: BLE001 - one failure must not end what feeds a function
                 self._say(f"{name}: {type(error).__name__}: {error}; goes on in a second")
                 await asyncio.sleep(1)
-
-
-def _database_role(function: Function) -> str:
-    """The one that the template gives to the function."""
-    return role_of(function.environment.get("DATABASE_URL", ""))
 
 
 def _consumers(source: QueueSource) -> int:

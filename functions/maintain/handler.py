@@ -1,4 +1,4 @@
-"""Woken at deploy and every day: migrates, then looks after the months."""
+"""Woken by a deploy and every day: migrates, then looks after the months."""
 
 import os
 from collections.abc import Mapping
@@ -8,12 +8,16 @@ from typing import Any
 from footfall.database import connect
 from footfall.settings import Settings
 from footfall.telemetry import logger
+from functions.maintain.deploying import deploy
 from functions.maintain.migrate import migrate
 from functions.maintain.partitions import QUERIES, upkeep
 
 
-def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
-    return maintain(Settings(os.environ), datetime.now(UTC))
+def lambda_handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    settings, now = Settings(os.environ), datetime.now(UTC)
+    if "RequestType" in event:
+        return deploy(event, settings, now, context.get_remaining_time_in_millis() / 1000)
+    return maintain(settings, now)
 
 
 def maintain(settings: Settings, now: datetime) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Brings the schema up to date: the migrations of this folder, in order, each once and in one transaction."""
+"""Brings the schema up to date: the migrations of this folder, in order, each once, in one transaction."""
 
 import hashlib
 from dataclasses import dataclass
@@ -12,10 +12,17 @@ from footfall.errors import FootfallError
 from functions.maintain.turns import Connection, turn
 
 FOLDER = Path(__file__).parent / "migrations"
+# A busy table isn't waited for longer than this, so that those who queue behind us hardly notice.
+LOCK_SECONDS = 5.0
+_BUSY = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
 
 
 class MigrationError(FootfallError):
-    """A migration that was applied has since been changed."""
+    """A migration can't be applied."""
+
+
+class BusyTableError(MigrationError):
+    """A migration waited too long for a table that others use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +40,35 @@ def migrations(folder: Path = FOLDER) -> list[Migration]:
     return [Migration(file.stem, file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.sql"))]
 
 
+def digest(folder: Path = FOLDER) -> str:
+    """Another one when a migration is added; the template carries it, so that a deploy knows."""
+    lines = "".join(f"{migration.name} {migration.digest}\n" for migration in migrations(folder))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
 def migrate(connection: Connection, now: datetime | None = None, folder: Path = FOLDER) -> list[str]:
     """Applies what is pending and says which; a second call finds nothing to do.
+
+    A database that is ahead is left alone: after a deploy that failed late, older code meets it.
 
     Args:
         connection: the owner's, in autocommit mode.
 
     Raises:
-        MigrationError: an applied one was changed, or is no longer there.
-        psycopg.Error: one failed; it and those after it left nothing behind.
+        MigrationError: one failed, or was changed after it was applied; nothing was left behind.
     """
     applied: list[str] = []
-    with turn(connection):
+    with turn(connection), connection.transaction():
+        connection.execute("SELECT set_config('lock_timeout', %s, true)", [f"{LOCK_SECONDS * 1000:.0f}ms"])
         for migration in _pending(connection, migrations(folder)):
             _apply(connection, migration, now or datetime.now(UTC))
             applied.append(migration.name)
     return applied
+
+
+def ahead(connection: Connection, folder: Path = FOLDER) -> list[str]:
+    """The migrations that a migrated database has and the folder has not."""
+    return sorted(_done(connection).keys() - {migration.name for migration in migrations(folder)})
 
 
 def _pending(connection: Connection, known: list[Migration]) -> list[Migration]:
@@ -57,23 +77,26 @@ def _pending(connection: Connection, known: list[Migration]) -> list[Migration]:
         " (name text PRIMARY KEY, digest text NOT NULL, applied_at timestamptz NOT NULL)"
     )
     connection.execute("COMMENT ON TABLE schema_migrations IS 'The migrations that were applied.'")
-    rows = connection.cursor(row_factory=psycopg.rows.tuple_row).execute(
-        "SELECT name, digest FROM schema_migrations"
-    )
-    done: dict[str, str] = dict(rows.fetchall())
+    done = _done(connection)
     for migration in known:
         if done.get(migration.name, migration.digest) != migration.digest:
             raise MigrationError(f"{migration.name} was changed after it was applied")
-    missing = done.keys() - {migration.name for migration in known}
-    if missing:
-        raise MigrationError(f"the database is ahead: it has {', '.join(sorted(missing))}")
     return [migration for migration in known if migration.name not in done]
 
 
+def _done(connection: Connection) -> dict[str, str]:
+    rows = connection.cursor(row_factory=psycopg.rows.tuple_row).execute(
+        "SELECT name, digest FROM schema_migrations"
+    )
+    return dict(rows.fetchall())
+
+
 def _apply(connection: Connection, migration: Migration, now: datetime) -> None:
-    with connection.transaction():
-        connection.execute("SET LOCAL lock_timeout = '5s'")
+    try:
         connection.execute(migration.text)
-        connection.execute(
-            "INSERT INTO schema_migrations VALUES (%s, %s, %s)", [migration.name, migration.digest, now]
-        )
+    except psycopg.Error as error:
+        kind = BusyTableError if isinstance(error, _BUSY) else MigrationError
+        raise kind(f"{migration.name}: {error.diag.message_primary or error}") from error
+    connection.execute(
+        "INSERT INTO schema_migrations VALUES (%s, %s, %s)", [migration.name, migration.digest, now]
+    )

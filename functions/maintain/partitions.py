@@ -45,13 +45,23 @@ def upkeep(connection: Connection, now: datetime, retention_months: int) -> Upke
     Raises:
         psycopg.errors.LockNotAvailable: a table stayed busy; what was done so far stands.
     """
-    oldest = month(now, -retention_months - 1)
+    oldest = _oldest(now, retention_months)
     with turn(connection):
         # Making waits for nobody; dropping may have to give up, and then the months ahead are there.
-        made = [name for table in TABLES for name in _make_missing(connection, table, oldest, now)]
+        made = make_months(connection, now, retention_months)
         dropped = [name for table in TABLES for name in _drop_old(connection, table, oldest)]
         _prune(connection, oldest)
     return Upkeep(made, dropped)
+
+
+def make_months(connection: Connection, now: datetime, retention_months: int) -> list[str]:
+    """The names of those that were missing, of the retention and ahead. Within a turn."""
+    oldest = _oldest(now, retention_months)
+    return [name for table in TABLES for name in _make_missing(connection, table, oldest, now)]
+
+
+def _oldest(now: datetime, retention_months: int) -> datetime:
+    return month(now, -retention_months - 1)
 
 
 def _make_missing(connection: Connection, table: str, oldest: datetime, now: datetime) -> Iterator[str]:

@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from local.postgres.roles import role_of
+
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
+STACK_ID = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/local/local"
 
 
 @dataclass(frozen=True)
@@ -54,15 +57,30 @@ class Function:
     layers: tuple[str, ...] = ()
     queue_sources: tuple[QueueSource, ...] = ()
     schedules: tuple[Schedule, ...] = ()
-    runs_on_deploy: bool = False
 
     @property
     def short_name(self) -> str:
         return self.logical_id.removesuffix("Function").lower()
 
     @property
+    def database_role(self) -> str:
+        """The one that its DATABASE_URL names; empty where it has none."""
+        return role_of(self.environment.get("DATABASE_URL", ""))
+
+    @property
     def arn(self) -> str:
         return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.name}"
+
+
+@dataclass(frozen=True)
+class CustomResource:
+    """`function` is the logical id of its ServiceToken; `timeout` in seconds; `properties` as sent."""
+
+    logical_id: str
+    type: str
+    function: str
+    timeout: float
+    properties: Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -124,6 +142,18 @@ class Template:
     functions: Mapping[str, Function]
     queues: Mapping[str, Queue]
     api: Api
+    custom_resources: tuple[CustomResource, ...] = ()
+
+    @property
+    def deploying(self) -> set[str]:
+        """The functions that make custom resources."""
+        return {resource.function for resource in self.custom_resources}
+
+    @property
+    def rooms_roles(self) -> set[str]:
+        """The database roles that a deploy makes: what makes them is the owner's."""
+        rooms = (each for name, each in self.functions.items() if name not in self.deploying)
+        return {each.database_role for each in rooms}
 
     def queue_by_arn(self, arn: str) -> Queue:
         return next(queue for queue in self.queues.values() if queue.arn == arn)

@@ -6,9 +6,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from local.template.custom_resources import is_custom, read_custom_resource
 from local.template.http_api import read_api, read_route
 from local.template.intrinsics import Resolver, TemplateError, intrinsic_name, load_yaml
-from local.template.model import ACCOUNT, REGION, Function, Queue, QueueSource, Route, Schedule, Template
+from local.template.model import (
+    ACCOUNT,
+    REGION,
+    STACK_ID,
+    CustomResource,
+    Function,
+    Queue,
+    QueueSource,
+    Route,
+    Schedule,
+    Template,
+)
 from local.template.parameters import read_parameters
 from local.template.triggers import read_queue_source, read_schedule
 
@@ -20,7 +32,7 @@ _PSEUDO = {
     "AWS::Partition": "aws",
     "AWS::URLSuffix": "amazonaws.com",
     "AWS::StackName": "local",
-    "AWS::StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/local/local",
+    "AWS::StackId": STACK_ID,
     "AWS::NotificationARNs": [],
 }
 _QUEUE_ATTRIBUTES = (
@@ -79,8 +91,9 @@ class _Reader:
         if len(api_ids) > 1:
             raise TemplateError("Resources", f"one HttpApi is served locally, not {', '.join(api_ids)}")
         place, properties = self._api_properties(api_ids)
-        api = read_api(place, properties, self._routes, {f.arn: f.logical_id for f in functions.values()})
-        return Template(self._parameters, functions, queues, api)
+        by_arn = {function.arn: name for name, function in functions.items()}
+        api = read_api(place, properties, self._routes, by_arn)
+        return Template(self._parameters, functions, queues, api, self._custom_resources(by_arn))
 
     def _exists(self, logical_id: str, resource: Any) -> bool:
         if not isinstance(resource, dict) or "Type" not in resource:
@@ -157,6 +170,17 @@ class _Reader:
             dead_letter_arn=redrive["deadLetterTargetArn"] if redrive else None,
         )
 
+    # Custom resources ─────────────────────────────────────────────────────────────────────────────
+
+    def _custom_resources(self, functions: Mapping[str, str]) -> tuple[CustomResource, ...]:
+        found = []
+        for logical_id, resource in self._resources.items():
+            if is_custom(resource["Type"]):
+                place = f"Resources.{logical_id}.Properties"
+                properties = self._resolver.resolve(resource.get("Properties") or {}, place)
+                found.append(read_custom_resource(logical_id, resource["Type"], properties, functions))
+        return tuple(found)
+
     # Functions ────────────────────────────────────────────────────────────────────────────────────
 
     def _function(self, logical_id: str) -> Function:
@@ -173,7 +197,6 @@ class _Reader:
             memory=int(self._scalar(properties, "MemorySize", place, 128)),
             environment=self._environment(environment, f"{place}.Environment.Variables"),
             layers=self._layers(properties.get("Layers") or [], f"{place}.Layers"),
-            runs_on_deploy=bool((self._resources[logical_id].get("Metadata") or {}).get("RunsOnDeploy")),
         )
         return self._with_events(function, properties.get("Events") or {}, f"{place}.Events")
 

@@ -8,11 +8,16 @@ from pathlib import Path
 import pytest
 
 from footfall.telemetry import Metric
+from functions.maintain.deploying import RESERVE_SECONDS
+from functions.maintain.migrate import digest
+from local.template.intrinsics import load_yaml
 from local.template.reader import read_template
 from tests.metrics import counted
 
 PROJECT = Path(__file__).parents[2]
 TEMPLATE = read_template(PROJECT / "template.yaml", overrides={}, queue_url="http://queues.test/{}".format)
+RESOURCES = load_yaml((PROJECT / "template.yaml").read_text(encoding="utf-8"))["Resources"]
+[MIGRATIONS] = TEMPLATE.custom_resources
 SETTINGS = set(
     re.findall(
         r'(?:_required|_list|_number|environ\.get)\("([A-Z_]+)"',
@@ -58,3 +63,30 @@ def test_a_room_counts_under_its_own_name_and_every_metric_is_counted() -> None:
         services = re.findall(r'counting\("(\w+)"\)', handler.read_text(encoding="utf-8"))
         assert services in ([], [handler.parent.name])
     assert {metric for _, metric in counted()} == set(Metric)
+
+
+def test_a_deploy_knows_the_migrations_by_their_digest() -> None:
+    assert MIGRATIONS.properties["Digest"] == digest(), (
+        f"functions/maintain/migrations has changed: in template.yaml, say Digest: {digest()}"
+    )
+
+
+@pytest.mark.parametrize("name", TEMPLATE.functions)
+def test_code_that_knows_the_schema_comes_after_the_migrations(name: str) -> None:
+    knows = {"DATABASE_URL", "RETENTION_MONTHS"} & set(TEMPLATE.functions[name].environment)
+    depends = "Migrations" in RESOURCES[name].get("DependsOn", [])
+    assert depends == (bool(knows) and name != MIGRATIONS.function)
+
+
+def test_migrations_run_where_an_answer_gets_out() -> None:
+    """Also on a Delete: what they depend on is deleted after them."""
+    routes = {name for name, one in RESOURCES.items() if "SubnetRouteTableAssociation" in one["Type"]}
+    needed = {"DatabaseInstance", "ToDatabase", "S3Endpoint", *routes}
+    assert set(RESOURCES["Migrations"]["DependsOn"]) == needed
+
+
+def test_migrations_have_ended_when_cloudformation_gives_up() -> None:
+    retries = RESOURCES[MIGRATIONS.function]["Properties"]["EventInvokeConfig"]
+    function = TEMPLATE.functions[MIGRATIONS.function]
+    assert retries["MaximumEventAgeInSeconds"] + function.timeout <= MIGRATIONS.timeout
+    assert function.timeout > 2 * RESERVE_SECONDS

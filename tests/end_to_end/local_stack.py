@@ -60,6 +60,14 @@ class LocalStack:
             )
         eventually(lambda: self.get("/health").status == 200 or self._must_run())
 
+    def start_in_vain(self) -> tuple[int, str]:
+        """The exit code and what is said of a start that fails."""
+        command = [sys.executable, "-m", "local"]
+        done = subprocess.run(
+            command, cwd=PROJECT, env=self.environment(), capture_output=True, text=True, check=False
+        )
+        return done.returncode, done.stderr
+
     def stop(self) -> int:
         assert self._process is not None
         self._process.send_signal(signal.SIGINT)

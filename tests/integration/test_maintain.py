@@ -16,7 +16,7 @@ from footfall.months import month
 from footfall.settings import Settings
 from functions.maintain import handler
 from functions.maintain.handler import maintain
-from functions.maintain.migrate import FOLDER, MigrationError, migrate, migrations
+from functions.maintain.migrate import FOLDER, MigrationError, ahead, migrate, migrations
 from functions.maintain.partitions import MONTHS_AHEAD, TABLES, upkeep
 from local.postgres import PostgresServer, installed_versions
 from tests.integration.writing import message, record, writer_of
@@ -111,11 +111,15 @@ def test_a_migration_that_was_changed_after_it_was_applied_is_refused(
     assert catalog(empty) == schema
 
 
-def test_code_that_is_older_than_its_database_is_refused(empty: Connection, migrations_folder: Path) -> None:
+def test_a_database_that_is_ahead_of_its_code_is_left_alone(
+    empty: Connection, migrations_folder: Path
+) -> None:
     (migrations_folder / "9999_next.sql").write_text("CREATE TABLE next ();")
     migrate(empty, NOW, migrations_folder)
-    with pytest.raises(MigrationError, match="the database is ahead: it has 9999_next"):
-        migrate(empty, NOW)
+    schema = catalog(empty)
+    assert migrate(empty, NOW) == []
+    assert (ahead(empty), ahead(empty, migrations_folder)) == (["9999_next"], [])
+    assert catalog(empty) == schema
 
 
 def test_a_migration_that_fails_leaves_nothing(empty: Connection, migrations_folder: Path) -> None:
@@ -124,7 +128,7 @@ def test_a_migration_that_fails_leaves_nothing(empty: Connection, migrations_fol
     bad = migrations_folder / "9998_bad.sql"
     bad.write_text("CREATE TABLE half ();\nALTER TABLE user_activities ADD COLUMN half text;\nSELECT 1 / 0;")
     (migrations_folder / "9999_next.sql").write_text("CREATE TABLE next ();")
-    with pytest.raises(psycopg.errors.DivisionByZero):
+    with pytest.raises(MigrationError, match=r"^9998_bad: division by zero$"):
         migrate(empty, NOW, migrations_folder)
     assert catalog(empty) == schema
     bad.write_text("CREATE TABLE whole ();")

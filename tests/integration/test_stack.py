@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import stat
@@ -18,10 +19,11 @@ import psycopg
 import pytest
 
 from local.control.starting import turn_away
+from local.deployment import DeploymentError
 from local.machine import TakenError, take_port
-from local.runtime.pool import FunctionError
 from local.stack import Settings, Stack
 from tests.on_loop import on_loop
+from tests.samples import load
 
 TEMPLATE = """
 Parameters:
@@ -40,10 +42,12 @@ Resources:
   Cluster: {Type: AWS::RDS::DBCluster}
   MigrateFunction:
     Type: AWS::Serverless::Function
-    Metadata: {RunsOnDeploy: true}
     Properties:
       Handler: app.migrate
       Environment: {Variables: {DATABASE_URL: !Sub "postgresql://x@${Cluster.Endpoint.Address}/x"}}
+  Words:
+    Type: Custom::Words
+    Properties: {ServiceToken: !GetAtt MigrateFunction.Arn, ServiceTimeout: 2, Word: !Ref Word}
   FrontFunction:
     Type: AWS::Serverless::Function
     Properties:
@@ -63,12 +67,21 @@ Resources:
           Properties: {Queue: !GetAtt Work.Arn, ScalingConfig: {MaximumConcurrency: 2}}
 """
 APP = """
-    import os
+    import json, os, urllib.request
+
+    def answer(event, status="SUCCESS", **more):
+        named = {name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")}
+        body = json.dumps({"Status": status, "PhysicalResourceId": "w", **named, **more}).encode()
+        put = urllib.request.Request(event["ResponseURL"], body, {"content-type": ""}, method="PUT")
+        urllib.request.urlopen(put)
 
     def migrate(event, context):
         import psycopg
         with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
             connection.execute("CREATE TABLE IF NOT EXISTS words (word text)")
+            connection.execute("CREATE TABLE IF NOT EXISTS requests (request jsonb)")
+            connection.execute("INSERT INTO requests VALUES (%s)", [json.dumps(event)])
+        answer(event)
 
     def front(event, context):
         import boto3
@@ -146,6 +159,19 @@ async def test_a_template_runs_whole_and_keeps_its_data(tmp_path: Path) -> None:
         assert again["browser_key"] == facts["browser_key"]
         assert again["server_key"] == facts["server_key"]
         assert words(again["database_url"]) == ["hello"]
+        check_requests(again["database_url"])
+
+
+def check_requests(database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        create, update = [request for (request,) in connection.execute("SELECT request FROM requests")]
+    assert (create["RequestType"], update["RequestType"]) == ("Create", "Update")
+    assert update["OldResourceProperties"] == create["ResourceProperties"]
+    assert create["ResourceProperties"]["Word"] == "given"
+    assert update["PhysicalResourceId"] == "w"
+    assert create["RequestId"] != update["RequestId"]
+    for request, name in ((create, "maintain_create"), (update, "maintain_update")):
+        assert request.keys() == load(name).keys(), "what CloudFormation sends"
 
 
 async def check_tokens(url: str) -> None:
@@ -190,12 +216,41 @@ async def check_that_health_tells_a_dead_function(url: str, app: Path) -> None:
     await until_answered("GET", f"{url}/health", (200, {"status": "ok"}))
 
 
-@on_loop
-async def test_a_function_that_fails_at_deploy_stops_the_start_by_name(tmp_path: Path) -> None:
-    app = "def migrate(event, context):\n    raise ValueError('no such column')\nfront = write = migrate"
-    with pytest.raises(FunctionError, match="MigrateFunction fails at deploy: ValueError: no such column"):
+SILENT = "MigrateFunction gave no answer"
+
+
+@pytest.mark.parametrize(
+    ("does", "reason"),
+    [
+        ("answer(event, 'FAILED', Reason='no such column')", "Words failed: no such column"),
+        ("raise ValueError('broken')", "Words failed: MigrateFunction: ValueError: broken"),
+        ("pass", f"Words failed: {SILENT}"),
+        ("import time; time.sleep(9)", f"Words failed: {SILENT} in 2 seconds"),
+        ("answer(event, 'FAILED')", "the answer gives no Reason"),
+        ("answer(event, 'DONE')", "the answer has no Status"),
+        ("answer(event, PhysicalResourceId='')", "the answer has no PhysicalResourceId"),
+        ("answer({**event, 'RequestId': 'another'})", "the answer is not to this request"),
+        ("answer(event, Data={'a': 'x' * 5000})", "no JSON object of at most 4096 bytes"),
+        (
+            "urllib.request.urlopen(urllib.request.Request(event['ResponseURL'], b'{}', method='PUT'))",
+            "Error 403",
+        ),
+        ("answer({**event, 'ResponseURL': event['ResponseURL'] + 'x'})", "HTTP Error 403"),
+    ],
+)
+def test_a_custom_resource_that_is_not_made_stops_the_start_and_says_why(
+    tmp_path: Path, does: str, reason: str
+) -> None:
+    app = textwrap.dedent(APP).replace("    answer(event)\n", f"    {does}\n")
+
+    @on_loop
+    async def start() -> None:
         async with stack_of(tmp_path, app):
             pass
+
+    with pytest.raises(DeploymentError, match=re.escape(reason)):
+        start()
+    assert not (tmp_path / "data" / "deployed.json").exists()
 
 
 @on_loop

@@ -68,7 +68,6 @@ Resources:
             Identity: {Headers: [Authorization], ReauthorizeEvery: 60}
   Worker:
     Type: AWS::Serverless::Function
-    Metadata: {RunsOnDeploy: true}
     Properties:
       Handler: functions.worker.handler.lambda_handler
       MemorySize: !FindInMap [Sizes, !Ref Stage, Memory]
@@ -93,6 +92,17 @@ Resources:
           Properties: {Queue: !GetAtt Work.Arn, BatchSize: 5, ScalingConfig: {MaximumConcurrency: 4}}
         Often: {Type: ScheduleV2, Properties: {ScheduleExpression: rate(1 minute), Input: '{"a":1}'}}
         Off: {Type: Schedule, Properties: {Schedule: rate(1 day), Enabled: false}}
+  Made:
+    Type: Custom::Made
+    Properties:
+      ServiceToken: !GetAtt Worker.Arn
+      ServiceTimeout: 60
+      Months: !Ref Months
+      Sizes: [1, {Large: true, Small: 0.5}]
+  MadeLive:
+    Type: AWS::CloudFormation::CustomResource
+    Condition: IsLive
+    Properties: {ServiceToken: !GetAtt Worker.Arn}
 """
 
 
@@ -100,7 +110,7 @@ def test_functions_get_globals_merged_and_references_resolved(tmp_path: Path) ->
     template = read(tmp_path, SMALL)
     worker = template.functions["Worker"]
     assert set(template.functions) == {"Worker"}, "a resource whose condition is false does not exist"
-    assert (worker.timeout, worker.memory, worker.runs_on_deploy) == (20, 256, True)
+    assert (worker.timeout, worker.memory) == (20, 256)
     assert worker.layers == ("layers/common/",)
     assert worker.environment == {
         "LEVEL": "DEBUG",
@@ -113,6 +123,18 @@ def test_functions_get_globals_merged_and_references_resolved(tmp_path: Path) ->
         "WITH_MAP": "test",
         "MONTHS": "13",
     }
+
+
+def test_custom_resources_are_sent_as_text_to_their_function(tmp_path: Path) -> None:
+    (made,) = read(tmp_path, SMALL).custom_resources
+    assert (made.logical_id, made.type, made.function, made.timeout) == ("Made", "Custom::Made", "Worker", 60)
+    assert made.properties == {
+        "ServiceToken": "arn:aws:lambda:us-east-1:000000000000:function:Worker",
+        "ServiceTimeout": "60",
+        "Months": "13",
+        "Sizes": ["1", {"Large": "true", "Small": "0.5"}],
+    }
+    assert [one.timeout for one in read(tmp_path, SMALL, Stage="live").custom_resources] == [60, 3600]
 
 
 def test_overrides_reach_values_conditions_and_mappings(tmp_path: Path) -> None:
@@ -167,6 +189,14 @@ def test_routes_authorizers_cors_and_throttles(tmp_path: Path) -> None:
         ('"2.0"', '"1.0"', "Auth.Authorizers.Token", "2.0"),
         ("Type: AWS::RDS::DBCluster", "Properties: {}", "Resources.Cluster", "no Type"),
         ("Resources:\n", "Resources: [\n", "template", "expected"),
+        (
+            "ServiceToken: !GetAtt Worker",
+            "ServiceToken: !GetAtt Work",
+            "Made.Properties.ServiceToken",
+            "none of",
+        ),
+        ("ServiceTimeout: 60", "ServiceTimeout: 3601", "Made.Properties.ServiceTimeout", "from 1 to 3600"),
+        ("ServiceTimeout: 60", "ServiceTimeout: soon", "Made.Properties.ServiceTimeout", "not 'soon'"),
     ],
 )
 def test_what_cannot_be_read_is_named_with_its_place(
