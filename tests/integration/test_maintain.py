@@ -225,6 +225,12 @@ def test_months_are_made_beside_a_writer_with_an_open_transaction(
     assert one(empty, "SELECT count(*) FROM user_activities") == 1
 
 
+WAITING = """
+SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+WHERE datname = current_database() AND NOT granted
+"""
+
+
 def test_dropping_waits_for_a_writer_and_others_do_not_wait_for_it(
     empty_database_url: str, empty: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -240,7 +246,7 @@ def test_dropping_waits_for_a_writer_and_others_do_not_wait_for_it(
         with writer.transaction():
             writer.execute(INSERT, VALUES)
             run.start()
-            while not one(other, "SELECT count(*) FROM pg_locks WHERE NOT granted"):
+            while not one(other, WAITING):
                 assert run.is_alive()
             # Behind a lock that waited for the open transaction to end, this would wait for ever.
             other.execute("SET lock_timeout = '30s'")
