@@ -104,7 +104,9 @@ def test_every_module_has_bytecode_that_is_believed(each_build: Artifacts) -> No
     bytecode = {file for file in all_files(each_build) if file.suffix == ".pyc"}
     modules = {file for file in all_files(each_build) if file.suffix == ".py"}
     assert modules
-    assert bytecode == {compiled(file) for file in modules}
+    # pytest would take a minute to compare thousands of paths.
+    strange = bytecode ^ {compiled(file) for file in modules}
+    assert strange == set()
     # By hash, and unchecked (PEP 552): zipping changes times, and reading the source again takes its own.
     assert {file.read_bytes()[4:8] for file in bytecode} == {b"\x01\0\0\0"}
 
