@@ -1,10 +1,12 @@
 # What a developer says to Footfall. Every target sets up what it needs.
 PORT ?= 8000
 DATA_DIR ?= .local
+ARCHITECTURE ?= arm64
 export PORT DATA_DIR
 PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
+PIP := bin/pip install --quiet --disable-pip-version-check
 PACKAGES := layers/common/footfall functions local tests benchmarks
 
 .PHONY: run import sam-env test check bench build clean
@@ -16,9 +18,10 @@ import: .venv/local  ## FILE=interactions.csv [SHIFT=now]: send a CSV through th
 	@$(BIN)/python -m local.importer "$(FILE)" $(if $(SHIFT),--shift $(SHIFT))
 
 sam-env: .venv/local  ## env.json, with which `sam local invoke` reaches the running stack
-	@$(BIN)/python -m local.sam_env
+	@$(BIN)/python -m local.sam.env
 
-test: .venv/dev  ## every test
+test: .venv/dev .venvs/sam/done .venvs/checkov/done  ## every test
+	@$(MAKE) --silent .venvs/runtime/done || echo "the tests under tests/runtime are skipped" >&2
 	$(BIN)/pytest -n auto --dist loadgroup
 
 check: .venv/dev  ## format, lint, types and the fast tests: before each commit
@@ -31,8 +34,8 @@ check: .venv/dev  ## format, lint, types and the fast tests: before each commit
 bench: .venv/dev  ## every benchmark; writes benchmarks/results/latest.json
 	$(BIN)/python -m benchmarks
 
-build: .venvs/sam/done  ## what `sam deploy` uploads
-	.venvs/sam/bin/sam build
+build: .venv/local .venvs/sam/done .venvs/runtime/done  ## [ARCHITECTURE=x86_64]: what `sam deploy` uploads
+	@$(BIN)/python -m local.sam "$(ARCHITECTURE)"
 
 clean:  ## forget the environments, builds and local data
 	rm -rf .venv .venvs .aws-sam $(DATA_DIR) .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -43,14 +46,22 @@ clean:  ## forget the environments, builds and local data
 	@$(PYTHON) -m venv .venv
 
 .venv/local: .venv/bin/python pyproject.toml constraints.txt
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local]'
+	@.venv/$(PIP) -c constraints.txt -e '.[local]'
 	@touch $@
 
 .venv/dev: .venv/local
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local,dev]'
+	@.venv/$(PIP) -c constraints.txt -e '.[local,dev]'
 	@touch $@
 
-.venvs/sam/done:
-	$(PYTHON) -m venv .venvs/sam
-	.venvs/sam/bin/pip install --quiet --disable-pip-version-check 'aws-sam-cli>=1.145'
+# Tools that would weigh on `make run`, each in an environment of its own.
+.venvs/sam/done .venvs/checkov/done: .venvs/%/done: constraints-%.txt | .venv/bin/python
+	@echo "setting up $*"
+	@$(BIN)/python -m venv .venvs/$*
+	@.venvs/$*/$(PIP) -r $<
+	@touch $@
+
+# The Python that functions are deployed on, with nothing but AWS's client that runs them.
+.venvs/runtime/done: constraints.txt | .venv/local
+	@python=$$($(BIN)/python -m local.sam.interpreter) && $$python -m venv .venvs/runtime
+	@.venvs/runtime/$(PIP) -c constraints.txt awslambdaric
 	@touch $@

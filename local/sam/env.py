@@ -1,4 +1,4 @@
-"""`python -m local.sam_env`: writes what `sam local invoke --env-vars` needs to reach the running stack."""
+"""`python -m local.sam.env`: writes what `sam local invoke --env-vars` needs to reach the running stack."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from local.template.model import ACCOUNT, Template
 from local.template.parameters import parse_overrides
 from local.template.reader import read_template
 
-PROJECT = Path(__file__).parent.parent
+PROJECT = Path(__file__).parents[2]
 TARGET = PROJECT / "env.json"
 # What the samples of events/ carry.
 SAMPLE_BROWSER_KEY, SAMPLE_SERVER_KEY = "sample-browser-key", "sample-server-key"

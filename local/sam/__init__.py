@@ -1,0 +1,1 @@
+"""What `sam deploy` uploads: built, measured, and run as Lambda runs it."""

@@ -1,0 +1,176 @@
+"""Every sample of `events/`, answered by its built function under the Lambda Runtime Interface Emulator."""
+
+import base64
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from footfall.http import ADMIN, READ
+from local.sam.artifacts import Artifacts
+from local.sam.emulator import EmulatorError
+from local.sam.tools import Tools
+from tests import samples
+from tests.asking import answer_of
+from tests.needing import PROJECT
+from tests.runtime.world import Json, World, world_of
+from tests.site import Site, does, meets, there_is, user_id
+
+pytestmark = pytest.mark.xdist_group("runtime")
+
+SAMPLES = sorted(file.stem for file in samples.FOLDER.glob("*.json"))
+FEED = {"items", "reasoning", "intent", "strategy", "feed_id", "cursor"}
+INSIGHTS = {
+    *("stage", "suggestion", "preferences", "intent", "active_hours", "journey", "time_zone", "updated_at"),
+}
+
+
+@pytest.fixture
+def world(tools: Tools, artifacts: Artifacts, database_url: str, tmp_path: Path) -> Iterator[World]:
+    with world_of(tools, artifacts, database_url, tmp_path) as around:
+        yield around
+
+
+@pytest.fixture
+def empty_world(
+    tools: Tools, artifacts: Artifacts, empty_database_url: str, tmp_path: Path
+) -> Iterator[World]:
+    with world_of(tools, artifacts, empty_database_url, tmp_path) as around:
+        yield around
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_a_built_function_answers_its_sample(sample: str, request: pytest.FixtureRequest) -> None:
+    assert sample in ANSWERS, f"say in ANSWERS what events/{sample}.json must be answered"
+    check, world = ANSWERS[sample]
+    check(request.getfixturevalue(world), samples.load(sample))
+
+
+def test_a_function_that_cannot_start_says_why(world: World) -> None:
+    world.database_url = ""
+    with world.running("session") as emulator, pytest.raises(EmulatorError, match="DATABASE_URL is missing"):
+        emulator.invoke(samples.load("session_batch"))
+
+
+# What each sample must be answered ─────────────────────────────────────────────────────────────────
+
+
+def authorize_server_key(world: World, sample: Json) -> None:
+    who = {"sub": "", "scope": f"{READ} {ADMIN}", "kind": "server"}
+    assert world.answer("authorize", sample) == {"isAuthorized": True, "context": who}
+
+
+def authorize_token(world: World, sample: Json) -> None:
+    with world.running("authorize") as emulator:
+        # The sample's token is another issuer's.
+        assert emulator.invoke(sample) == {"isAuthorized": False}
+        fresh = world.issuer.token("ada", "openid")
+        answer = emulator.invoke({**sample, "identitySource": [f"Bearer {fresh}"]})
+    who = {"sub": "ada", "scope": "openid", "kind": "user"}
+    assert answer == {"isAuthorized": True, "context": who}
+
+
+def ingest(world: World, sample: Json) -> None:
+    sent = json.loads(_sent(sample))["events"]
+    answer = answer_of(world.answer("ingest", sample))
+    assert answer == (202, {"accepted": len(sent), "rejected": []})
+    [message] = world.queued()
+    assert [event["id"] for event in message["events"]] == [event["id"] for event in sent]
+    spoken_for = {event.get("user_id") for event in message["events"]}
+    speaker = sample["requestContext"].get("authorizer", {}).get("lambda", {}).get("sub")
+    assert spoken_for == {user_id(speaker) if speaker else None}
+
+
+def session(world: World, sample: Json) -> None:
+    this_month = json.loads(json.dumps(sample).replace("2026-11-22", f"{datetime.now(UTC):%Y-%m-01}"))
+    assert world.answer("session", this_month) == {"batchItemFailures": []}
+    with Site(world.database_url) as site:
+        counts = [
+            site.value("SELECT count(*) FROM user_activities WHERE user_id = %s", user_id("ada")),
+            *(site.value(f"SELECT count(*) FROM {table}") for table in STORED),
+        ]
+    assert counts == [2, 1, 1, 1, 1]
+
+
+def analyze(world: World, sample: Json) -> None:
+    with Site(world.database_url) as site:
+        live(site)
+        answer = world.answer("analyze", sample)
+        learned = site.value("SELECT count(DISTINCT user_id) FROM user_preferences")
+    assert learned > 0
+    assert answer == {"users": learned, "finished": True}
+
+
+def recommend_feed(world: World, sample: Json) -> None:
+    with Site(world.database_url) as site:
+        live(site)
+    status, body = answer_of(world.answer("recommend", sample))
+    assert status == 200
+    assert body.keys() == FEED
+    assert {item["content_id"] for item in body["items"]} <= set(CONTENT)
+    assert body["items"]
+    assert all(item["reason"] and item["strategy"] for item in body["items"])
+
+
+def recommend_insights(world: World, sample: Json) -> None:
+    with Site(world.database_url) as site:
+        live(site)
+        site.analyze(datetime.now(UTC))
+    status, body = answer_of(world.answer("recommend", sample))
+    assert status == 200
+    assert body.keys() == INSIGHTS
+    assert [liked["type"] for liked in body["preferences"]] == ["project"]
+
+
+def recommend_put_preference(world: World, sample: Json) -> None:
+    status, body = answer_of(world.answer("recommend", sample))
+    assert (status, body["value"]) == (200, {"type": "job", "score": 0.9})
+    with Site(world.database_url) as site:
+        assert site.shares("ada") == {"job": 0.9}
+
+
+def maintain(world: World, sample: Json) -> None:
+    migrations = sorted(file.name for file in PROJECT.glob("functions/maintain/migrations/*.sql"))
+    with world.running("maintain") as emulator:
+        first, second = emulator.invoke(sample), emulator.invoke(sample)
+    assert [name.removesuffix(".sql") for name in first["migrated"]] == [
+        name.removesuffix(".sql") for name in migrations
+    ]
+    assert first["made"]
+    assert second == {"migrated": [], "made": [], "dropped": []}
+
+
+# By the sample's name; `empty_world` has a database without a table.
+ANSWERS: dict[str, tuple[Callable[[World, Json], None], str]] = {
+    "analyze_schedule": (analyze, "world"),
+    "authorize_server_key": (authorize_server_key, "world"),
+    "authorize_token": (authorize_token, "world"),
+    "ingest_gzip": (ingest, "world"),
+    "ingest_post_events": (ingest, "world"),
+    "ingest_post_my_events": (ingest, "world"),
+    "maintain_schedule": (maintain, "empty_world"),
+    "recommend_feed": (recommend_feed, "world"),
+    "recommend_insights": (recommend_insights, "world"),
+    "recommend_put_preference": (recommend_put_preference, "world"),
+    "session_batch": (session, "world"),
+}
+
+CONTENT = [f"project {number}" for number in range(5)]
+STORED = ("content_interactions", "user_sessions", "profiles", "quarantine")
+
+
+def live(site: Site) -> None:
+    """Users view projects, ada all but the last two."""
+    at = datetime.now(UTC) - timedelta(hours=1)
+    site.send(*(there_is(content, at) for content in CONTENT), at=at)
+    for number in range(20):
+        site.send(*(meets(f"user {number}", content, at) for content in CONTENT), at=at)
+    site.send(*(meets("ada", content, at) for content in CONTENT[:3]), does("ada", at), at=at)
+
+
+def _sent(sample: Json) -> bytes:
+    body = base64.b64decode(sample["body"]) if sample["isBase64Encoded"] else sample["body"].encode()
+    return gzip.decompress(body) if sample["headers"].get("content-encoding") == "gzip" else body

@@ -1,0 +1,104 @@
+"""What a built function finds around it: a queue, an issuer, a database, and a site that has lived."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from local.control.issuer import Issuer
+from local.keys import digest
+from local.machine import HOST
+from local.queue.sqs import sqs_application
+from local.queue.store import QueueStore
+from local.sam.artifacts import Artifacts
+from local.sam.emulator import Emulator, program_of
+from local.sam.tools import Tools
+from local.template.model import ACCOUNT, Template
+from local.template.reader import read_template
+
+Json = dict[str, Any]
+
+
+@dataclass
+class World:
+    """`endpoint` answers for SQS and for the issuer."""
+
+    tools: Tools
+    artifacts: Artifacts
+    database_url: str
+    endpoint: str
+    issuer: Issuer
+    store: QueueStore
+
+    @contextmanager
+    def running(self, room: str) -> Iterator[Emulator]:
+        """That room's built function."""
+        template = self._template()
+        [function] = [one for one in template.functions.values() if one.short_name == room]
+        for queue in template.queues.values():
+            self.store.create(queue.name, queue.attributes)
+        given = {"AWS_ENDPOINT_URL_SQS": self.endpoint}
+        if "DATABASE_URL" in function.environment:
+            given["DATABASE_URL"] = self.database_url
+        with Emulator(self.tools, program_of(self.artifacts, function, given)) as emulator:
+            yield emulator
+
+    def answer(self, room: str, event: Any) -> Any:
+        """A cold start's."""
+        with self.running(room) as emulator:
+            return emulator.invoke(event)
+
+    def queued(self) -> list[Json]:
+        """The bodies of all messages in all queues."""
+        queues = [self.store.get(name) for name in self.store.names()]
+        return [json.loads(message.body) for queue in queues for message in queue.receive_now(10)]
+
+    def _template(self) -> Template:
+        parameters = {
+            "BrowserKeyHashes": digest("sample-browser-key"),
+            "ServerKeyHashes": digest("sample-server-key"),
+            "JwtIssuer": self.issuer.url,
+        }
+        url = f"{self.endpoint}/{ACCOUNT}/{{}}".format
+        return read_template(self.artifacts.folder / "template.yaml", parameters, url)
+
+
+@contextmanager
+def world_of(tools: Tools, artifacts: Artifacts, database_url: str, folder: Path) -> Iterator[World]:
+    issuer = Issuer(folder / "issuer", f"http://{HOST}/issuer")
+    store = QueueStore(folder / "queues.sqlite")
+    application = sqs_application(store)
+    application.add_routes(issuer.routes())
+    with ExitStack() as stack:
+        stack.callback(store.close)
+        endpoint = stack.enter_context(_served(application))
+        issuer.url = f"{endpoint}/issuer"
+        yield World(tools, artifacts, database_url, endpoint, issuer, store)
+
+
+@contextmanager
+def _served(application: web.Application) -> Iterator[str]:
+    """From a thread with its own loop; yields the address."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    runner = web.AppRunner(application, access_log=None)
+
+    async def start() -> str:
+        await runner.setup()
+        await web.TCPSite(runner, HOST, 0).start()
+        return f"http://{HOST}:{runner.addresses[0][1]}"
+
+    try:
+        yield asyncio.run_coroutine_threadsafe(start(), loop).result(30)
+    finally:
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(30)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(30)
+        loop.close()
