@@ -23,6 +23,8 @@ TEMPLATE = read_template(PROJECT / "template.yaml")
 EACH_FUNCTION = pytest.mark.parametrize(
     "function", TEMPLATE.functions.values(), ids=lambda one: one.short_name
 )
+# As in `cpython-313`.
+TAG = runtime_of(PROJECT).replace("python", "cpython-").replace(".", "")
 # e_machine of an ELF header.
 MACHINES = {"x86_64": 62, "arm64": 183}
 # Nothing but the standard library beside the folders; says which modules come from elsewhere, and the paths
@@ -104,7 +106,6 @@ def test_every_module_has_bytecode_that_is_believed(each_build: Artifacts) -> No
     bytecode = {file for file in all_files(each_build) if file.suffix == ".pyc"}
     modules = {file for file in all_files(each_build) if file.suffix == ".py"}
     assert modules
-    # pytest would take a minute to compare thousands of paths.
     strange = bytecode ^ {compiled(file) for file in modules}
     assert strange == set()
     # By hash, and unchecked (PEP 552): zipping changes times, and reading the source again takes its own.
@@ -112,8 +113,7 @@ def test_every_module_has_bytecode_that_is_believed(each_build: Artifacts) -> No
 
 
 def compiled(module: Path) -> Path:
-    tag = runtime_of(PROJECT).replace("python", "cpython-").replace(".", "")
-    return module.parent / "__pycache__" / f"{module.stem}.{tag}.pyc"
+    return module.parent / "__pycache__" / f"{module.stem}.{TAG}.pyc"
 
 
 def test_bytecode_names_the_paths_of_lambda(artifacts: Artifacts, tools: Tools) -> None:
