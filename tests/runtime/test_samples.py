@@ -15,6 +15,7 @@ from local.sam.emulator import EmulatorError
 from local.sam.tools import Tools
 from tests import samples
 from tests.asking import answer_of
+from tests.cloudformation import bucket
 from tests.needing import PROJECT
 from tests.runtime.world import Json, World, world_of
 from tests.site import Site, does, meets, there_is, user_id
@@ -51,8 +52,8 @@ def test_a_built_function_answers_its_sample(sample: str, request: pytest.Fixtur
 
 def test_a_function_that_cannot_start_says_why(world: World) -> None:
     world.database_url = ""
-    with world.running("session") as emulator, pytest.raises(EmulatorError, match="DATABASE_URL is missing"):
-        emulator.invoke(samples.load("session_batch"))
+    with world.running("maintain") as emulator, pytest.raises(EmulatorError, match="DATABASE_URL is missing"):
+        emulator.invoke(samples.load("maintain_schedule"))
 
 
 # What each sample must be answered ─────────────────────────────────────────────────────────────────
@@ -143,15 +144,32 @@ def maintain(world: World, sample: Json) -> None:
     assert second == {"migrated": [], "made": [], "dropped": []}
 
 
+def deploy(world: World, sample: Json) -> None:
+    with bucket() as taker:
+        returned = world.answer("maintain", {**sample, "ResponseURL": taker.url})
+    [answer] = taker.answers
+    assert answer == returned
+    assert answer["Status"] == "SUCCESS"
+    assert {key: answer[key] for key in ECHOED} == {key: sample[key] for key in ECHOED}
+    with Site(world.database_url) as site:
+        applied = site.value("SELECT count(*) FROM pg_tables WHERE tablename = 'user_activities'")
+    assert applied == (sample["RequestType"] != "Delete")
+
+
 # By the sample's name; `empty_world` has a database without a table.
 ANSWERS: dict[str, tuple[Callable[[World, Json], None], str]] = {
+    "analyze_all_shards": (analyze, "world"),
     "analyze_schedule": (analyze, "world"),
     "authorize_server_key": (authorize_server_key, "world"),
     "authorize_token": (authorize_token, "world"),
     "ingest_gzip": (ingest, "world"),
     "ingest_post_events": (ingest, "world"),
     "ingest_post_my_events": (ingest, "world"),
+    "maintain_create": (deploy, "empty_world"),
+    "maintain_delete": (deploy, "empty_world"),
     "maintain_schedule": (maintain, "empty_world"),
+    "maintain_update": (deploy, "empty_world"),
+    "maintain_update_same_digest": (deploy, "empty_world"),
     "recommend_feed": (recommend_feed, "world"),
     "recommend_insights": (recommend_insights, "world"),
     "recommend_put_preference": (recommend_put_preference, "world"),
@@ -159,6 +177,7 @@ ANSWERS: dict[str, tuple[Callable[[World, Json], None], str]] = {
 }
 
 CONTENT = [f"project {number}" for number in range(5)]
+ECHOED = ("StackId", "RequestId", "LogicalResourceId")
 STORED = ("content_interactions", "user_sessions", "profiles", "quarantine")
 
 

@@ -14,6 +14,7 @@ from aiohttp import web
 from local.control.issuer import Issuer
 from local.keys import digest
 from local.machine import HOST
+from local.postgres.roles import let_in
 from local.queue.sqs import sqs_application
 from local.queue.store import QueueStore
 from local.sam.artifacts import Artifacts
@@ -43,9 +44,10 @@ class World:
         [function] = [one for one in template.functions.values() if one.short_name == room]
         for queue in template.queues.values():
             self.store.create(queue.name, queue.attributes)
-        given = {"AWS_ENDPOINT_URL_SQS": self.endpoint}
+        given = {}
         if "DATABASE_URL" in function.environment:
-            given["DATABASE_URL"] = self.database_url
+            owner, deploys = self.database_url, function.logical_id in template.deploying
+            given["DATABASE_URL"] = owner if deploys else let_in(owner, function.database_role)
         with Emulator(self.tools, program_of(self.artifacts, function, given)) as emulator:
             yield emulator
 

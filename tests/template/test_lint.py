@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from local.template.intrinsics import load_yaml
+from tests.deployed import deployed
 from tests.needing import PROJECT, needed
-from tests.unit.test_template import translated
 
 pytestmark = pytest.mark.xdist_group("lint")
 
@@ -42,10 +42,7 @@ def findings(tmp_path_factory: pytest.TempPathFactory) -> Findings:
     folder = tmp_path_factory.mktemp("checkov")
     with needed() as tools:
         checkov = tools.checkov
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-        deployed = {**template(), "Resources": translated()}
-    (folder / "deployed.json").write_text(json.dumps(deployed))
+    (folder / "deployed.json").write_text(json.dumps({**template(), "Resources": deployed()["Resources"]}))
     files = ("-f", PROJECT / "template.yaml", "-f", folder / "deployed.json")
     options = ("--framework", "cloudformation", "--compact", "--quiet", "--skip-download", "--soft-fail")
     said = run(checkov, *files, *options, "--output", "json", cwd=folder)

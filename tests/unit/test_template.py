@@ -1,6 +1,5 @@
 """The template's reader: what SAM and CloudFormation would make of it, it makes too."""
 
-import importlib
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from local.template.intrinsics import TemplateError, load_yaml
 from local.template.model import Cors, Template, Throttle
 from local.template.parameters import parse_overrides
 from local.template.reader import read_template
+from tests.deployed import deployed as as_deployed
 
 PROJECT = Path(__file__).parents[2]
 
@@ -232,34 +232,14 @@ def test_overrides_are_written_as_sam_takes_them() -> None:
 # The real template, against AWS's own translator ──────────────────────────────────────────────────
 
 
-def translated() -> dict[str, Any]:
-    """What SAM deploys: plain CloudFormation, parameters and Ref still in it."""
-    # By name, as the translator's own types are not ours to check.
-    transform = importlib.import_module("samtranslator.translator.transform").transform
-    yaml_parse = importlib.import_module("samtranslator.yaml_helper").yaml_parse
-
-    class NoManagedPolicies:
-        def load(self) -> dict[str, str]:
-            return {}
-
-    document = yaml_parse((PROJECT / "template.yaml").read_text())
-    for resource in document["Resources"].values():
-        for key in ("CodeUri", "ContentUri"):
-            if key in resource.get("Properties", {}):
-                resource["Properties"][key] = "s3://bucket/key"
-    resources: dict[str, Any] = transform(document, {}, NoManagedPolicies())["Resources"]
-    return resources
-
-
 def of_type(resources: dict[str, Any], kind: str) -> list[dict[str, Any]]:
     return [resource["Properties"] for resource in resources.values() if resource["Type"] == kind]
 
 
 @pytest.fixture(scope="module")
 def deployed() -> dict[str, Any]:
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        return translated()
+    found: dict[str, Any] = as_deployed()["Resources"]
+    return found
 
 
 @pytest.fixture(scope="module")
