@@ -18,7 +18,7 @@ import: .venv/local  ## FILE=interactions.csv [SHIFT=now]: send a CSV through th
 	@$(BIN)/python -m local.importer "$(FILE)" $(if $(SHIFT),--shift $(SHIFT))
 
 test: .venv/dev .venvs/sam/done .venvs/checkov/done  ## every test
-	@$(MAKE) --silent .venvs/runtime/done || echo "the tests under tests/runtime are skipped" >&2
+	@$(MAKE) --silent .venvs/runtime/done || echo "without it, tests/runtime can't run" >&2
 	$(BIN)/pytest -n auto --dist loadgroup
 
 check: .venv/dev  ## format, lint, types and the fast tests: before each commit
