@@ -21,7 +21,7 @@ sam-env: .venv/local  ## env.json, with which `sam local invoke` reaches the run
 	@$(BIN)/python -m local.sam.env
 
 test: .venv/dev .venvs/sam/done .venvs/checkov/done  ## every test
-	@$(MAKE) --silent .venvs/runtime/done || echo "the tests under tests/runtime are skipped" >&2
+	@$(MAKE) --silent .venvs/runtime/done || echo "without it, tests/runtime can't run" >&2
 	$(BIN)/pytest -n auto --dist loadgroup
 
 check: .venv/dev  ## format, lint, types and the fast tests: before each commit

@@ -9,4 +9,5 @@ queue      SQS, durable on SQLite
 postgres   the embedded database, and who starts it again
 control    the routes that only this stack has: /local, /health, the issuer, the Invoke API
 importer   `make import`
+sam        `make build`: what is deployed, and AWS's emulator that runs it
 """
