@@ -13,7 +13,7 @@ from typing import TypeVar
 import psycopg
 
 from footfall.database import connect
-from footfall.errors import DatabaseUnavailableError, FootfallError, MissingSettingError
+from footfall.errors import DatabaseUnavailableError, FootfallError
 from functions.maintain.turns import Connection
 
 T = TypeVar("T")
@@ -80,9 +80,6 @@ class TimedConnection:
                 if time.monotonic() + _PAUSE + _CONNECT_SECONDS > self.until:
                     raise
                 time.sleep(_PAUSE)
-            except (psycopg.ProgrammingError, ValueError):
-                # The driver's message holds the whole URL.
-                raise MissingSettingError("DATABASE_URL is no URL of a Postgres database") from None
 
 
 def in_time(timed: TimedConnection, work: Callable[[], T]) -> T:

@@ -77,6 +77,9 @@ def test_the_sample_batch_is_stored(writer: Writer) -> None:
     assert writer.one("SELECT stage, reason FROM quarantine") == ("ingest", "event_type: is required")
 
 
+ROOM = (("function_name", "none"), ("service", "session"))
+
+
 def test_what_is_quarantined_is_counted_once(writer: Writer, capsys: pytest.CaptureFixture[str]) -> None:
     """What ingest refused, what Postgres refuses, and what is no message."""
     bodies = [
@@ -85,7 +88,7 @@ def test_what_is_quarantined_is_counted_once(writer: Writer, capsys: pytest.Capt
         "hello",
     ]
     handle(*bodies)
-    counted = Measured("Footfall", "Quarantined", "Count", (("service", "session"),), 4)
+    counted = Measured("Footfall", "Quarantined", "Count", ROOM, 4)
     assert measured(capsys.readouterr().out) == {counted}
     assert writer.one("SELECT count(*) FROM quarantine") == (4,)
     handle(*bodies)

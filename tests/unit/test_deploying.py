@@ -76,8 +76,8 @@ def test_any_error_is_answered_once(taker: Bucket, error: type[Exception], messa
     [
         ({"DATABASE_URL": ""}, "the environment variable DATABASE_URL is missing"),
         ({"RETENTION_MONTHS": "many"}, "RETENTION_MONTHS must be a whole number from 1, not 'many'"),
-        ({"DATABASE_URL": "owner:secret"}, "DATABASE_URL is no URL of a Postgres database"),
-        ({"DATABASE_URL": "postgresql://owner:secret@[/a"}, "DATABASE_URL is no URL of a Postgres database"),
+        ({"DATABASE_URL": "owner:secret"}, "DATABASE_URL isn't the URL of a Postgres database"),
+        ({"DATABASE_URL": "postgresql://owner:secret@[/a"}, "DATABASE_URL isn't the URL of a Postgres database"),
         ({}, "connection failed: connection to server at \"127.0.0.1\", port 1 failed: Connection refused"),
     ],
 )  # fmt: skip
