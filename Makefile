@@ -31,7 +31,8 @@ check: .venv/dev  ## format, lint, types and the fast tests: before each commit
 	$(BIN)/cfn-lint template.yaml
 	$(BIN)/pytest -q tests/unit tests/architecture
 
-bench: .venv/dev  ## every benchmark; writes benchmarks/results/latest.json
+bench: .venv/dev .venvs/sam/done  ## every benchmark; writes benchmarks/results/latest.json
+	@$(MAKE) --silent .venvs/runtime/done || echo "there will be no cold starts" >&2
 	$(BIN)/python -m benchmarks
 
 build: .venv/local .venvs/sam/done .venvs/runtime/done  ## [ARCHITECTURE=x86_64]: what `sam deploy` uploads
