@@ -3,18 +3,18 @@
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from http import HTTPStatus
 from typing import Any
 
 from footfall.events import pack
-from footfall.http import Answer, Request, dispatch
+from footfall.http import Answer, Request, Route, dispatch
 from footfall.months import oldest_accepted
 from footfall.settings import Settings
-from functions.ingest import speaking
+from functions.ingest import segment, speaking
 from functions.ingest.reading import Batch, read
 from functions.ingest.sending import MAX_MESSAGE_BYTES, Sender
-from functions.ingest.taking import context_of, take
+from functions.ingest.taking import Taken, Translate, context_of, own_words, take
 
 
 def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
@@ -25,21 +25,43 @@ def post_events(request: Request) -> Answer:
     """POST /v1/events: with a browser or server key."""
     batch = read(request.body)
     speaker = speaking.from_key(request.event, batch.write_key, _settings())
-    return _queue(request, batch, speaker)
+    return _accepted(_queue(request, batch, speaker))
 
 
 def post_my_events(request: Request) -> Answer:
     """POST /v1/me/events: with a user's token."""
     speaker = speaking.from_token(request.event)
-    return _queue(request, read(request.body), speaker)
+    return _accepted(_queue(request, read(request.body), speaker))
 
 
-def _queue(request: Request, batch: Batch, speaker: speaking.Speaker) -> Answer:
+def _accepted(taken: Taken) -> Answer:
+    return Answer({"accepted": taken.accepted, "rejected": taken.rejected}, HTTPStatus.ACCEPTED)
+
+
+def _segment(kind: str, request: Request) -> Answer:
+    """POST /v1/batch, /v1/track …: Segment's wire format, with a browser or server key."""
+    batch = segment.read(request.body, kind)
+    speaker = speaking.from_key(request.event, batch.write_key, _settings())
+    _queue(request, batch, speaker, segment.to_events)
+    # Some SDKs send everything again unless the answer is exactly this.
+    return Answer({"success": True})
+
+
+def get_segment_settings(request: Request) -> Answer:
+    """GET /v1/projects/{key}/settings: what Segment's browser library asks for before it sends."""
+    return Answer(
+        segment.settings(request.event, speaking.known_browser_key(request.path["key"], _settings()))
+    )
+
+
+def _queue(
+    request: Request, batch: Batch, speaker: speaking.Speaker, translate: Translate = own_words
+) -> Taken:
     now = datetime.now(UTC)
-    taken = take(batch, speaker, now, oldest_accepted(now, _settings().retention_months))
+    taken = take(batch, speaker, now, oldest_accepted(now, _settings().retention_months), translate)
     context = context_of(request.event, now, speaker)
     _sender().send(pack(context, taken.records, MAX_MESSAGE_BYTES))
-    return Answer({"accepted": taken.accepted, "rejected": taken.rejected}, HTTPStatus.ACCEPTED)
+    return taken
 
 
 @cache
@@ -52,4 +74,9 @@ def _sender() -> Sender:
     return Sender(_settings().queue_url)
 
 
-ROUTES = {"POST /v1/events": post_events, "POST /v1/me/events": post_my_events}
+ROUTES: dict[str, Route] = {
+    "POST /v1/events": post_events,
+    "POST /v1/me/events": post_my_events,
+    "GET /v1/projects/{key}/settings": get_segment_settings,
+    **{f"POST /v1/{path}": partial(_segment, kind) for path, kind in segment.PATHS.items()},
+}

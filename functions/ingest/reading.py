@@ -35,11 +35,23 @@ class Batch:
 
 
 def read(body: bytes) -> Batch:
-    """Decides by the bytes, not by what the headers claim.
+    """The events of a body: one, a list, or `events`.
 
     Raises:
         TooLargeError: over 4 MiB, packed or unpacked, or over 20,000 events.
         BadRequestError: not JSON, or JSON that holds no events; says what is wrong and where.
+    """
+    return _batch(*parse(body))
+
+
+def parse(body: bytes) -> tuple[Any, bool]:
+    """The JSON document, and whether it may hold what can't be stored.
+
+    Decides by the bytes, not by what the headers claim.
+
+    Raises:
+        TooLargeError: over 4 MiB, packed or unpacked.
+        BadRequestError: not JSON; says what is wrong and where.
     """
     if len(body) > MAX_BYTES:
         raise TooLargeError(f"the body has {len(body):,} bytes; {MAX_BYTES:,} are allowed")
@@ -49,8 +61,7 @@ def read(body: bytes) -> Batch:
         raise BadRequestError(
             "the body was gzip and something on the way decoded it as text: send it without gzip"
         )
-    document, suspect = _parse(body)
-    return _batch(document, suspect)
+    return _parse(body)
 
 
 def _unpack(body: bytes) -> bytes:
@@ -69,7 +80,6 @@ def _unpack(body: bytes) -> bytes:
 
 
 def _parse(body: bytes) -> tuple[Any, bool]:
-    """The JSON document, and whether it may hold what can't be stored."""
     if not body.strip():
         raise BadRequestError("the body is empty")
     try:
@@ -111,7 +121,7 @@ def _shallow(text: str) -> str:
 
 def _batch(document: Any, suspect: bool) -> Batch:
     if isinstance(document, list):
-        return Batch(_some(document), suspect=suspect)
+        return Batch(some("events", document), suspect=suspect)
     if not isinstance(document, dict):
         raise BadRequestError("the body must be an event, a list of events, or an object with `events`")
     write_key = document.get("write_key")
@@ -121,14 +131,19 @@ def _batch(document: Any, suspect: bool) -> Batch:
         return Batch([document], write_key, document.get("sent_at"), suspect)
     if not isinstance(document["events"], list):
         raise BadRequestError("events: must be a list")
-    return Batch(_some(document["events"]), write_key, document.get("sent_at"), suspect)
+    return Batch(some("events", document["events"]), write_key, document.get("sent_at"), suspect)
 
 
-def _some(events: list[Any]) -> list[Any]:
+def some(field: str, events: list[Any]) -> list[Any]:
+    """The list itself, where it is neither empty nor too long.
+
+    Raises:
+        BadRequestError, TooLargeError: names the field.
+    """
     if not events:
-        raise BadRequestError("events: the list is empty")
+        raise BadRequestError(f"{field}: the list is empty")
     if len(events) > MAX_EVENTS:
-        raise TooLargeError(f"events: there are {len(events):,}; {MAX_EVENTS:,} are allowed")
+        raise TooLargeError(f"{field}: there are {len(events):,}; {MAX_EVENTS:,} are allowed")
     return events
 
 

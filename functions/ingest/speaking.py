@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from footfall import ids, keys
-from footfall.errors import UnauthorizedError
+from footfall.errors import NotFoundError, UnauthorizedError
 from footfall.settings import Settings
 
 
@@ -45,6 +45,17 @@ def from_key(event: Mapping[str, Any], body_key: str | None, settings: Settings)
     if keys.matches(key, settings.browser_key_hashes):
         return Speaker("browser")
     raise UnauthorizedError("write_key: isn't known")
+
+
+def known_browser_key(key: str, settings: Settings) -> str:
+    """The key itself.
+
+    Raises:
+        NotFoundError: it is no page's.
+    """
+    if not keys.matches(key, settings.browser_key_hashes):
+        raise NotFoundError("there is no project with this write key")
+    return key
 
 
 def _basic(event: Mapping[str, Any]) -> str | None:

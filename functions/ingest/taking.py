@@ -1,6 +1,6 @@
 """Takes the events of a request: each is queued, or refused by name while its neighbours are queued."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -19,6 +19,14 @@ MAX_EVENT_BYTES = 256 * 1024
 MAX_RAW = 16 * 1024
 
 
+Translate = Callable[[Any, Speaker], list[Any]]
+
+
+def own_words(event: Any, _: Speaker) -> list[Any]:
+    """Our own format needs no translation."""
+    return [event]
+
+
 @dataclass(frozen=True, slots=True)
 class Taken:
     """Encoded records, those of refused events among them, and what to tell the client."""
@@ -28,11 +36,18 @@ class Taken:
     rejected: list[dict[str, Any]]
 
 
-def take(batch: Batch, speaker: Speaker, received_at: datetime, earliest: datetime) -> Taken:
+def take(
+    batch: Batch,
+    speaker: Speaker,
+    received_at: datetime,
+    earliest: datetime,
+    translate: Translate = own_words,
+) -> Taken:
     """Reads every event.
 
     Args:
         earliest: what a server may send; a page may go 31 days back.
+        translate: our events of what the client sent as one.
 
     Raises:
         BadRequestError: not one of them is an event, or `sent_at` is no time.
@@ -43,7 +58,7 @@ def take(batch: Batch, speaker: Speaker, received_at: datetime, earliest: dateti
     taken = Taken([], 0, [])
     for index, event in enumerate(batch.events):
         try:
-            taken.records.append(_encode(event, reception, batch.suspect))
+            taken.records.extend(_encode(event, reception, translate, batch.suspect))
         except InvalidEventError as error:
             taken.rejected.append({"index": index, "error": str(error)})
             taken.records.append(_rejection(event, index, str(error)))
@@ -79,15 +94,21 @@ def _sent_at(value: object) -> datetime | None:
         raise BadRequestError(str(error)) from None
 
 
-def _encode(event: Any, reception: Reception, suspect: bool) -> str:
+def _encode(event: Any, reception: Reception, translate: Translate, suspect: bool) -> list[str]:
     cleaned = clean(event) if suspect else event
-    record = to_record(cleaned, reception)
-    if suspect and cleaned != event:
+    marked = suspect and cleaned != event
+    encoded = [_record(own, reception, marked) for own in translate(cleaned, reception.speaker)]
+    if not suspect and max(text.count("{") + text.count("[") for text in encoded) > MAX_DEPTH:
+        # Perhaps so deep that the consumer couldn't read it.
+        return _encode(event, reception, translate, suspect=True)
+    return encoded
+
+
+def _record(event: Any, reception: Reception, marked: bool) -> str:
+    record = to_record(event, reception)
+    if marked:
         record.setdefault("metadata", {})["_cleaned"] = True
     encoded = _dumps(record)
-    if not suspect and encoded.count("{") + encoded.count("[") > MAX_DEPTH:
-        # Perhaps so deep that the consumer couldn't read it.
-        return _encode(event, reception, suspect=True)
     if len(encoded) > MAX_EVENT_BYTES:
         raise InvalidEventError(f"has {len(encoded):,} bytes; {MAX_EVENT_BYTES:,} are allowed")
     return encoded

@@ -273,6 +273,16 @@ def _identify(reader: _Reader) -> None:
     reader.put("traits", {key: value for key, value in traits.items() if value is not None})
 
 
+def _alias(reader: _Reader) -> None:
+    """A server vouches that an anonymous id is a user's, as the user's own token would."""
+    if reader.reception.speaker.kind != "server":
+        raise InvalidEventError("type: 'alias' needs the server key")
+    reader.identifier("user_id", "user", required=True)
+    reader.identifier("anonymous_id", "anonymous", required=True)
+    reader.put("kind", "identify")
+    reader.put("verified", True)
+
+
 def _content(reader: _Reader) -> None:
     if reader.reception.speaker.kind != "server":
         raise InvalidEventError("type: 'content' needs the server key")
@@ -303,6 +313,7 @@ _BUILDERS: Mapping[str, Callable[[_Reader], None]] = {
     "activity": _activity,
     "interaction": _interaction,
     "identify": _identify,
+    "alias": _alias,
     "content": _content,
 }
 _PERSONAL = frozenset({"user", "anonymous"})
