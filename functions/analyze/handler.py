@@ -13,6 +13,8 @@ from functions.analyze.learning import QUERIES, analyze
 from functions.analyze.shards import shards_of
 
 STATEMENT_SECONDS = 60
+# A database that pauses wakes within some fifteen.
+WAKING_SECONDS = 60.0
 # A chunk begins only while one statement of it may hang until it is ended. Where several do, Lambda ends the
 # function first, and the next run does the chunk again.
 RESERVE_MILLISECONDS = 70_000
@@ -26,6 +28,7 @@ def lambda_handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         shards_of(event, Settings(os.environ).shards),
         datetime.now(UTC),
         lambda: bool(context.get_remaining_time_in_millis() > RESERVE_MILLISECONDS),
+        WAKING_SECONDS,
     )
     if run.users:
         logger("analyze").info("learned", extra={"users": run.users, "finished": run.finished})

@@ -48,19 +48,31 @@ class Position:
     watermark: str
     until: str
     next_watermark: str
-    # When the pass began; runs of an older version didn't note it.
-    since: str | None = None
     after_touch: str = "0"
     after_user: str = NOBODY
 
 
-def analyze(database: Database, shards: Sequence[Shard], now: datetime, has_time: Callable[[], bool]) -> Run:
+def analyze(
+    database: Database,
+    shards: Sequence[Shard],
+    now: datetime,
+    has_time: Callable[[], bool],
+    patience: float = 0.0,
+) -> Run:
     """One run of each shard; it stops early when `has_time` says so, and the next goes on from there.
+
+    Args:
+        patience: seconds to wait for a database that wakes.
 
     Raises:
         DatabaseUnavailableError: the next run goes on from what was noted.
     """
+    tasks = [each.task for each in all_shards(shards[0].of)]
+    database.run(
+        lambda transaction: transaction.run("expect_shards", tasks=tasks, now=now), patience=patience
+    )
     runs = [_analyze(database, shard, now, has_time) for shard in shards]
+    measure(Metric.LAG, _one(database, "lag", tasks=tasks, now=now)["seconds"])
     return Run(sum(run.users for run in runs), all(run.finished for run in runs))
 
 
@@ -95,18 +107,15 @@ def _learn_users(database: Database, shard: Shard, now: datetime, has_time: Call
 
 
 def _learn_touched(database: Database, shard: Shard, now: datetime, has_time: Callable[[], bool]) -> Run:
-    position = _begin(_one(database, "progress", task=shard.task), now)
+    position = _begin(_one(database, "progress", task=shard.task))
     users = 0
     while has_time():
         learned = database.run(partial(_learn_chunk, shard=shard, at=position, now=now))
         if learned is None:
-            measure(Metric.LAG, 0)
             return Run(users, finished=True)
         position, number = learned
         count(Metric.USERS_LEARNED, number)
         users += number
-    since = datetime.fromisoformat(position.since) if position.since else now
-    measure(Metric.LAG, (now - since).total_seconds())
     return Run(users, finished=False)
 
 
@@ -124,15 +133,14 @@ def _learn_expired(database: Database, shard: Shard, now: datetime, has_time: Ca
     return Run(len(expired), finished=True)
 
 
-def _begin(progress: dict[str, Any], now: datetime) -> Position:
-    since = now.isoformat()
+def _begin(progress: dict[str, Any]) -> Position:
     if int(progress["watermark"]) > int(progress["next_to_come"]):
         # The database was restored elsewhere and its transactions count anew: look at everyone once, also at
         # those who carry a transaction that is yet to come.
-        return Position("0", END, progress["oldest_running"], since)
+        return Position("0", END, progress["oldest_running"])
     if progress["resume"]:
         return Position(**progress["resume"])
-    return Position(progress["watermark"], progress["next_to_come"], progress["oldest_running"], since)
+    return Position(progress["watermark"], progress["next_to_come"], progress["oldest_running"])
 
 
 def _learn_chunk(
@@ -180,7 +188,7 @@ def _learn_for_all(database: Database, shard: Shard, now: datetime) -> None:
 
 
 def _where(at: Position) -> dict[str, str]:
-    return {key: value for key, value in asdict(at).items() if key not in {"next_watermark", "since"}}
+    return {key: value for key, value in asdict(at).items() if key != "next_watermark"}
 
 
 def _part(shard: Shard) -> dict[str, int]:

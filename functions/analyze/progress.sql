@@ -10,6 +10,18 @@ SELECT pg_advisory_unlock(%(lock_space)s, %(shard)s);
 -- Forgets how far shards had come when there was another number of them.
 DELETE FROM analysis_state WHERE task LIKE 'users%%' AND task <> ALL (%(tasks)s);
 
+-- expect_shards --
+-- Counts from now on how late a shard is that has never run.
+INSERT INTO analysis_state (task, watermark, started_at, finished_at)
+SELECT unnest(%(tasks)s::text[]), '0'::xid8, %(now)s, %(now)s
+ON CONFLICT DO NOTHING;
+
+-- lag --
+-- How many seconds ago the shard that is most behind came to its end.
+SELECT greatest(extract(epoch FROM %(now)s - min(finished_at)), 0)::float8 AS seconds
+FROM analysis_state
+WHERE task = ANY (%(tasks)s);
+
 -- progress --
 -- How far learning has come, and what a run that begins now can see.
 SELECT

@@ -83,7 +83,7 @@ def _bring_up(timed: TimedConnection, now: datetime, retention_months: int, fold
         while True:
             try:
                 return _all_or_nothing(connection, now, retention_months, folder)
-            except (BusyTableError, psycopg.errors.LockNotAvailable):
+            except (BusyTableError, psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
                 if time.monotonic() + _PAUSE + LOCK_SECONDS > timed.until:
                     raise
                 time.sleep(_PAUSE)
@@ -96,7 +96,7 @@ def _all_or_nothing(
         migrated = migrate(connection, now, folder)
         connection.execute(QUERIES["refresh_time_zones"])
         # Old months are left to the daily run: no deploy should wait, or fail, for them.
-        made = make_months(connection, now, retention_months)
+        made = make_months(connection, now, retention_months, attempts=1)
         return {
             "Migrated": ", ".join(migrated),
             "Made": str(len(made)),

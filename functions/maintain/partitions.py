@@ -54,22 +54,33 @@ def upkeep(connection: Connection, now: datetime, retention_months: int) -> Upke
     return Upkeep(made, dropped)
 
 
-def make_months(connection: Connection, now: datetime, retention_months: int) -> list[str]:
-    """The names of those that were missing, of the retention and ahead. Within a turn."""
+def make_months(
+    connection: Connection, now: datetime, retention_months: int, attempts: int | None = None
+) -> list[str]:
+    """The names of those that were missing, of the retention and ahead. Within a turn.
+
+    Args:
+        attempts: how often a busy table is asked for; once, where the transaction holds locks.
+
+    Raises:
+        psycopg.errors.LockNotAvailable: a table stayed busy.
+    """
     oldest = _oldest(now, retention_months)
-    return [name for table in TABLES for name in _make_missing(connection, table, oldest, now)]
+    return [name for table in TABLES for name in _make_missing(connection, table, oldest, now, attempts)]
 
 
 def _oldest(now: datetime, retention_months: int) -> datetime:
     return month(now, -retention_months - 1)
 
 
-def _make_missing(connection: Connection, table: str, oldest: datetime, now: datetime) -> Iterator[str]:
+def _make_missing(
+    connection: Connection, table: str, oldest: datetime, now: datetime, attempts: int | None
+) -> Iterator[str]:
     existing = set(_existing(connection, table))
     for start in _months(oldest, month(now, MONTHS_AHEAD)):
         name = _name(table, start)
         if name not in existing:
-            _patiently(connection, partial(_make, connection, table, start))
+            _patiently(connection, partial(_make, connection, table, start), attempts)
             yield name
 
 
@@ -113,15 +124,16 @@ def _drop(connection: Connection, name: str) -> None:
     connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(name)))
 
 
-def _patiently(connection: Connection, step: Callable[[], None]) -> None:
-    for attempt in range(ATTEMPTS):
+def _patiently(connection: Connection, step: Callable[[], None], attempts: int | None = None) -> None:
+    last = (attempts or ATTEMPTS) - 1
+    for attempt in range(last + 1):
         try:
             with connection.transaction():
                 connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(LOCK_TIMEOUT))
                 step()
             return
         except psycopg.errors.LockNotAvailable:
-            if attempt == ATTEMPTS - 1:
+            if attempt == last:
                 raise
             time.sleep(0.1 * (attempt + 1))
 

@@ -61,10 +61,13 @@ def let_in(owner_url: str, role: str) -> str:
     url = role_url(owner_url, role)
     if role == role_of(owner_url):
         return owner_url
-    if _problem(url):
+    problem = _problem(url)
+    # Nothing but a wrong password is a reason to replace one.
+    if problem and "authentication failed" in problem:
         _set_password(owner_url, role, urlsplit(url).password or "")
-        if problem := _problem(url):
-            raise RoleError(problem)
+        problem = _problem(url)
+    if problem:
+        raise RoleError(problem)
     return url
 
 

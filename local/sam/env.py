@@ -70,8 +70,8 @@ def main(environ: Mapping[str, str]) -> int:
         print(f"sam-env: {error}", file=sys.stderr)
         return 1
     print(
-        f"wrote {TARGET.name}; now for example\n"
-        "sam local invoke IngestFunction -e events/ingest_post_events.json"
+        f"wrote {TARGET.name}; after make build ARCHITECTURE=x86_64, or arm64, now for example\n"
+        ".venvs/sam/bin/sam local invoke IngestFunction -e events/ingest_post_events.json"
         f" --env-vars {TARGET.name} --docker-network host"
     )
     return 0

@@ -186,3 +186,19 @@ def test_an_alarm_says_what_to_do(alarm: str) -> None:
 def test_the_runbook_names_no_alarm_that_is_gone() -> None:
     said = re.findall(r"^## (\w+)$", (PROJECT / "docs/runbook.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert set(said) == ALARMS.keys()
+
+
+def test_a_first_deploy_that_fails_can_be_undone() -> None:
+    """What refuses to be deleted would leave a stack that can be neither used nor removed."""
+    for name, resource in deployed()["Resources"].items():
+        protection = resource.get("Properties", {}).get("DeletionProtection")
+        assert protection in (None, {"Ref": "Protect"}, {"Fn::If": ["IsProtected", "ACTIVE", "INACTIVE"]}), (
+            name
+        )
+        assert resource.get("DeletionPolicy") != "Retain", name
+    assert deployed()["Parameters"]["Protect"]["Default"] == "false"
+
+
+def test_what_bounds_the_calls_of_a_deploy_is_made_by_sam() -> None:
+    bounds = resources("AWS::Lambda::EventInvokeConfig")["MaintainFunctionEventInvokeConfig"]
+    assert bounds["FunctionName"] == {"Ref": "MaintainFunction"}

@@ -17,6 +17,7 @@ from footfall.database import Row, connect
 from footfall.settings import Settings
 from functions.analyze import learning
 from functions.maintain.handler import maintain
+from functions.maintain.migrate import MigrationError
 from functions.maintain.partitions import QUERIES
 from functions.recommend import handler as recommend
 from functions.session import writing
@@ -263,14 +264,29 @@ class TestOnAServerOfItsOwn:
         deploy(server.url())
         with connect(server.url()) as owner:
             assert owner.execute(rooms).fetchone() == {"rooms": 0}
+        self.let_in_without_password(server)
+        deploy(server.url("second"))
+        with connect(server.url()) as owner:
+            assert owner.execute(rooms).fetchone() == {"rooms": 3}
+
+    def test_a_deploy_fails_where_no_room_could_log_in(self, server: PostgresServer) -> None:
+        self.execute(
+            server.url(),
+            *("CREATE ROLE rds_iam", "CREATE ROLE plain LOGIN", "GRANT plain TO footfall"),
+            "CREATE DATABASE theirs OWNER plain",
+        )
+        self.let_in_without_password(server)
+        with pytest.raises(MigrationError, match="0004_roles: permission denied to create role"):
+            deploy(re.sub("footfall:[^@]+@", "plain@", server.url("theirs")))
+
+    @staticmethod
+    def let_in_without_password(server: PostgresServer) -> None:
+        with connect(server.url()) as owner:
             folder = owner.execute("SHOW data_directory").fetchone()
         assert folder
         server.stop()
         Path(folder["data_directory"], "pg_hba.conf").write_text("host all all 127.0.0.1/32 trust\n")
         server.start()
-        deploy(server.url("second"))
-        with connect(server.url()) as owner:
-            assert owner.execute(rooms).fetchone() == {"rooms": 3}
 
 
 def test_the_owner_stays_the_owner(database_url: str) -> None:

@@ -3,48 +3,34 @@
 
 -- Roles belong to the whole server, so another database's migration may have made them, or be making them now. An
 -- owner who may not make roles goes without: what follows is granted to those that are there.
-DO $$
-DECLARE
-    room text;
-BEGIN
-    FOREACH room IN ARRAY ARRAY['footfall_session', 'footfall_analyze', 'footfall_recommend'] LOOP
-        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = room) THEN
-            BEGIN
-                EXECUTE format('CREATE ROLE %I LOGIN', room);
-            EXCEPTION
-                WHEN duplicate_object OR unique_violation THEN NULL;
-                WHEN insufficient_privilege THEN
-                    RAISE NOTICE '% may not create roles, so there is no %', current_user, room;
-            END;
-        END IF;
-    END LOOP;
-END
-$$;
-
 -- On Amazon RDS whoever is in rds_iam logs in by token, and by nothing else; also who is in it through another role,
--- as since PostgreSQL 16 the one who made that role is. An owner who came by password must be able to come again.
+-- as since PostgreSQL 16 the one who made that role is. An owner who came by password must be able to come again; one
+-- who came by token can't go without, as no room could log in.
 DO $$
 DECLARE
-    by_password boolean := false;
+    by_token boolean := EXISTS (SELECT FROM pg_roles WHERE rolname = 'rds_iam');
     room text;
 BEGIN
-    IF current_setting('server_version_num')::integer >= 160000 THEN
-        EXECUTE $q$SELECT coalesce(system_user ~ '^(scram-sha-256|md5|password):', false)$q$ INTO by_password;
+    IF by_token AND current_setting('server_version_num')::integer >= 160000 THEN
+        EXECUTE $q$SELECT coalesce(system_user !~ '^(scram-sha-256|md5|password):', true)$q$ INTO by_token;
     END IF;
-    IF by_password OR NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'rds_iam') THEN
-        RETURN;
-    END IF;
-    FOR room IN
-        SELECT rolname FROM pg_roles
-        WHERE rolname IN ('footfall_session', 'footfall_analyze', 'footfall_recommend')
-          AND NOT pg_has_role(rolname, 'rds_iam', 'MEMBER')
-    LOOP
+    FOREACH room IN ARRAY ARRAY['footfall_session', 'footfall_analyze', 'footfall_recommend'] LOOP
         BEGIN
-            EXECUTE format('GRANT rds_iam TO %I', room);
+            IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = room) THEN
+                EXECUTE format('CREATE ROLE %I LOGIN', room);
+            END IF;
+        EXCEPTION
+            WHEN duplicate_object OR unique_violation THEN NULL;
+            WHEN insufficient_privilege THEN
+                IF by_token THEN RAISE; END IF;
+                RAISE NOTICE '% may not create roles, so there is no %', current_user, room;
+        END;
+        BEGIN
+            IF by_token AND NOT pg_has_role(room, 'rds_iam', 'MEMBER') THEN
+                EXECUTE format('GRANT rds_iam TO %I', room);
+            END IF;
         EXCEPTION
             WHEN unique_violation THEN NULL;
-            WHEN insufficient_privilege THEN
-                RAISE NOTICE '% may not grant rds_iam, so % can''t log in by token', current_user, room;
         END;
     END LOOP;
 END
