@@ -35,13 +35,14 @@ def post_my_events(request: Request) -> Answer:
 
 
 def _accepted(taken: Taken) -> Answer:
-    return Answer({"accepted": taken.accepted, "rejected": taken.rejected}, HTTPStatus.ACCEPTED)
+    said = {"accepted": taken.accepted, "rejected": taken.rejected}
+    return Answer(said | ({"ignored": [taken.ignored]} if taken.ignored else {}), HTTPStatus.ACCEPTED)
 
 
 def _segment(kind: str, request: Request) -> Answer:
     """POST /v1/batch, /v1/track …: Segment's wire format, with a browser or server key."""
     batch = segment.read(request.body, kind)
-    speaker = speaking.from_key(request.event, batch.write_key, _settings())
+    speaker = speaking.from_segment_key(request.event, batch.write_key, _settings())
     _queue(request, batch, speaker, segment.to_events)
     # Some SDKs send everything again unless the answer is exactly this.
     return Answer({"success": True})
@@ -79,4 +80,5 @@ ROUTES: dict[str, Route] = {
     "POST /v1/me/events": post_my_events,
     "GET /v1/projects/{key}/settings": get_segment_settings,
     **{f"POST /v1/{path}": partial(_segment, kind) for path, kind in segment.PATHS.items()},
+    "POST /beacon/v1/batch": partial(_segment, "batch"),
 }

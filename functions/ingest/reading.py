@@ -32,6 +32,8 @@ class Batch:
     sent_at: Any = None
     # Something in the body may not be storable; which event it is, cleaning finds out.
     suspect: bool = False
+    # What the body calls them, for errors.
+    field: str = "events"
 
 
 def read(body: bytes) -> Batch:

@@ -7,20 +7,26 @@ identify       identify
 group          group / account / the group's id
 alias          alias / account / the former id; from a server it also ties that id to the user
 
+In properties and traits anything may stand: what isn't fit for a column stays there. So only a message's
+type, event, ids and time can refuse it.
+
 Sources: https://segment.com/docs/connections/spec/ and the SDKs' own requests.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
+from footfall import ids
 from footfall.errors import BadRequestError
 from footfall.events import dumps
 from functions.ingest.cleaning import clean
 from functions.ingest.reading import Batch, parse, some
 from functions.ingest.showing import kind_of, shown
 from functions.ingest.speaking import Speaker
-from functions.ingest.validating import InvalidEventError
+from functions.ingest.validating import InvalidEventError, parse_time
 
 Event = dict[str, Any]
 Message = Mapping[str, Any]
@@ -33,6 +39,9 @@ PATHS: Mapping[str, str] = {
     **{name: name for name in ("track", "page", "screen", "identify", "group", "alias")},
     **{name[0]: name for name in ("track", "page", "screen", "identify", "group", "alias")},
 }
+_KEY = ("writeKey", "write_key")
+# The tie of an alias has an id of its own.
+_LONGEST = ids.MAX_LENGTH - len(" tie")
 # What of a context is worth keeping beside each event; of the rest the most is in columns.
 _KEPT_CONTEXT = ("app", "campaign", "device", "library", "locale", "network", "os", "screen", "userAgentData")
 # Segment's names for what is done with content: content type, interaction, and where the id stands.
@@ -59,15 +68,15 @@ def read(body: bytes, kind: str) -> Batch:
     document, suspect = parse(body)
     if not isinstance(document, dict):
         raise BadRequestError(f"the body must be an object, not {kind_of(document)}")
-    key = document.get("writeKey") or document.get("write_key")
+    key = next(filter(None, map(document.get, _KEY)), None)
     if key is not None and not isinstance(key, str):
         raise BadRequestError("writeKey: must be text")
-    messages = _messages(document) if kind == "batch" else [{**document, "type": kind}]
-    shared, sent_at = _object(document.get("context")), document.get("sentAt")
-    if sent_at is None and messages and isinstance(messages[0], dict):
-        sent_at = messages[0].get("sentAt")
-    identified = [_identified(message, shared, index) for index, message in enumerate(messages)]
-    return Batch(identified, key, sent_at, suspect)
+    messages = _messages(document) if kind == "batch" else [_single(document, kind)]
+    said = (part.get("sentAt") for part in (document, *messages) if isinstance(part, dict))
+    sent_at = _utc(next(filter(None, said), None))
+    shared = _object(document.get("context")) if kind == "batch" else {}
+    identified = [_identified(message, shared, [index, sent_at]) for index, message in enumerate(messages)]
+    return Batch(identified, key, sent_at, suspect, "batch")
 
 
 def _messages(document: Message) -> list[Any]:
@@ -77,15 +86,23 @@ def _messages(document: Message) -> list[Any]:
     return some("batch", messages)
 
 
-def _identified(message: Any, shared: Message, index: int) -> Any:
+def _single(document: Message, kind: str) -> Event:
+    # What is refused is kept as it came, but not the key of whoever sent it.
+    return {name: value for name, value in document.items() if name not in _KEY} | {"type": kind}
+
+
+def _identified(message: Any, shared: Message, place: list[Any]) -> Any:
     """With the context that it shares, and with an id, the same one whenever the request is sent again."""
     if not isinstance(message, dict):
         return message
     whole = {**message, "context": {**shared, **_object(message.get("context"))}} if shared else message
-    if message.get("messageId") in (None, ""):
-        digest = sha256(f"{index}\n{dumps(clean(message))}".encode()).hexdigest()
-        whole = {**whole, "messageId": f"unnamed {digest}"}
-    return whole
+    said = message.get("messageId")
+    if _id(said) is not None:
+        return whole
+    # An id too long to be kept is still the sender's; any other says nothing, and the message stands for it.
+    source = said if isinstance(said, str) and not ids.is_junk(said) else dumps(clean([place, message]))
+    digest = sha256(source.encode(errors="replace")).hexdigest()
+    return {**whole, "messageId": f"sha256 {digest}"}
 
 
 def settings(event: Mapping[str, Any], key: str) -> dict[str, Any]:
@@ -122,13 +139,12 @@ def to_events(message: Any, speaker: Speaker) -> list[Any]:
 def _common(message: Message, speaker: Speaker) -> Event:
     context = _object(message.get("context"))
     page = _object(context.get("page"))
-    said = message.get("timestamp") or message.get("originalTimestamp")
     return {
-        "id": message.get("messageId"),
-        "created_at": _utc(said),
+        "id": message["messageId"],
+        "created_at": _utc(message.get("timestamp") or message.get("originalTimestamp")),
         "anonymous_id": message.get("anonymousId") or None,
         "user_id": message.get("userId") or None,
-        "session_id": context.get("sessionId"),
+        "session_id": _id(context.get("sessionId")),
         "time_zone": _text(context.get("timezone")),
         "page_path": _text(page.get("path")),
         "referrer": _text(page.get("referrer")),
@@ -174,7 +190,7 @@ def _screen(message: Message, common: Event) -> Event:
 def _track(message: Message, _: Event) -> Event:
     name, properties = message.get("event"), _properties(message)
     if not isinstance(name, str) or not name:
-        raise InvalidEventError("event: is required")
+        raise InvalidEventError(f"event: must be a name, not {shown(name)}")
     interaction = _interaction(name, properties)
     if interaction is not None:
         return {**interaction, "metadata": {"event": name} | properties}
@@ -187,27 +203,38 @@ def _track(message: Message, _: Event) -> Event:
 
 
 def _interaction(name: str, properties: Message) -> Event | None:
-    said = {key: properties.get(key) for key in ("content_type", "content_id", "interaction_type")}
-    if not all(said.values()):
-        kind, action, places = _SPECIFIED.get(name, ("", "", ()))
-        identifier = next((properties[place] for place in places if properties.get(place)), None)
-        if identifier is None:
+    content_type, done = _text(properties.get("content_type")), _text(properties.get("interaction_type"))
+    content_id = _id(properties.get("content_id"))
+    if not (content_type and done and content_id):
+        content_type, done, places = _SPECIFIED.get(name, ("", "", ()))
+        named = (_id(properties.get(place)) for place in places)
+        content_id = next((one for one in named if one), None)
+        if content_id is None:
             return None
-        said = {"content_type": kind, "content_id": identifier, "interaction_type": action}
     # Segment's own events number positions too, but in lists that are none of our feeds.
-    feed = {key: properties.get(key) for key in ("feed_id", "position")} if properties.get("feed_id") else {}
-    return {"type": "interaction", **said, "duration_seconds": properties.get("duration_seconds"), **feed}
+    feed_id = _id(properties.get("feed_id"))
+    return {
+        "type": "interaction",
+        "content_type": content_type,
+        "content_id": content_id,
+        "interaction_type": done,
+        "duration_seconds": _amount(properties.get("duration_seconds")),
+        "feed_id": feed_id,
+        "position": _amount(properties.get("position")) if feed_id else None,
+    }
 
 
 def _identify(message: Message, _: Event) -> Event:
     traits = _object(_object(message.get("context")).get("traits")) | _object(message.get("traits"))
-    signed_up = traits.get("created_at") or traits.get("createdAt")
-    kept = {key: value for key, value in traits.items() if key not in {"created_at", "createdAt"}}
-    return {"type": "identify", "traits": kept | {"created_at": _utc(signed_up)}}
+    spelled = traits.pop("created_at", None) or traits.pop("createdAt", None)
+    signed_up = _utc(spelled)
+    said = {"created_at": signed_up} if _is_time(signed_up) else {"createdAt": spelled}
+    return {"type": "identify", "traits": traits | said}
 
 
 def _group(message: Message, _: Event) -> Event:
-    return _account("group", message, "groupId") | {"metadata": {"traits": _object(message.get("traits"))}}
+    traits = _object(message.get("traits"))
+    return _account("group", message, "groupId") | {"metadata": {"traits": traits} if traits else None}
 
 
 def _alias(message: Message, _: Event) -> Event:
@@ -222,10 +249,11 @@ def _account(kind: str, message: Message, field: str) -> Event:
 
 
 def _properties(message: Message) -> Event:
-    properties = message.get("properties")
-    if properties is not None and not isinstance(properties, dict):
+    # Some SDKs say [] where there are none.
+    properties = message.get("properties") or {}
+    if not isinstance(properties, dict):
         raise InvalidEventError(f"properties: must be an object, not {kind_of(properties)}")
-    return dict(properties or {})
+    return dict(properties)
 
 
 def _object(value: Any) -> Event:
@@ -237,16 +265,31 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
+def _id(value: Any) -> str | int | None:
+    """What is of use as an id of a message or of content; a person's is judged where it is taken."""
+    if isinstance(value, str):
+        return value if len(value) <= _LONGEST and (value == "0" or not ids.is_junk(value)) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _amount(value: Any) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else None
+
+
 def _utc(value: Any) -> Any:
     """A time that names no offset is in UTC, as older SDKs send it."""
-    if isinstance(value, str) and value and "T" in value and not _names_offset(value):
-        return f"{value}Z"
+    if isinstance(value, str) and not value.endswith("Z"):
+        with suppress(ValueError):
+            moment = datetime.fromisoformat(value)
+            return value if moment.tzinfo else moment.replace(tzinfo=UTC).isoformat()
     return value or None
 
 
-def _names_offset(value: str) -> bool:
-    clock = value.partition("T")[2]
-    return clock[-1:] in {"Z", "z"} or "+" in clock or "-" in clock
+def _is_time(value: Any) -> bool:
+    try:
+        return bool(parse_time(value, ""))
+    except InvalidEventError:
+        return False
 
 
 _TRANSLATIONS: Mapping[str, Callable[[Message, Event], Event]] = {

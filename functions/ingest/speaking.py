@@ -37,14 +37,32 @@ def from_key(event: Mapping[str, Any], body_key: str | None, settings: Settings)
     Raises:
         UnauthorizedError: there is none, or it isn't known.
     """
-    key = (event.get("queryStringParameters") or {}).get("write_key") or body_key or _basic(event)
-    if not key:
-        raise UnauthorizedError("write_key: is missing (in the query, in the body, or as Basic user name)")
+    return _holder("write_key", [_query(event, "write_key"), body_key, _basic(event)], settings)
+
+
+def from_segment_key(event: Mapping[str, Any], body_key: str | None, settings: Settings) -> Speaker:
+    """The same, in Segment's order and spelling.
+
+    Raises:
+        UnauthorizedError: there is none, or it isn't known.
+    """
+    queried = _query(event, "writeKey") or _query(event, "write_key")
+    return _holder("writeKey", [_basic(event), body_key, queried], settings)
+
+
+def _holder(field: str, places: list[str | None], settings: Settings) -> Speaker:
+    key = next(filter(None, places), None)
+    if key is None:
+        raise UnauthorizedError(f"{field}: is missing (in the query, in the body, or as Basic user name)")
     if keys.matches(key, settings.server_key_hashes):
         return Speaker("server")
     if keys.matches(key, settings.browser_key_hashes):
         return Speaker("browser")
-    raise UnauthorizedError("write_key: isn't known")
+    raise UnauthorizedError(f"{field}: isn't known")
+
+
+def _query(event: Mapping[str, Any], name: str) -> str | None:
+    return (event.get("queryStringParameters") or {}).get(name)
 
 
 def known_browser_key(key: str, settings: Settings) -> str:

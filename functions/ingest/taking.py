@@ -34,6 +34,8 @@ class Taken:
     records: list[str]
     accepted: int
     rejected: list[dict[str, Any]]
+    # Why the time of sending isn't heeded, where it says none.
+    ignored: str | None = None
 
 
 def take(
@@ -50,11 +52,10 @@ def take(
         translate: our events of what the client sent as one.
 
     Raises:
-        BadRequestError: not one of them is an event, or `sent_at` is no time.
+        BadRequestError: not one of them is an event.
     """
-    reception = Reception(
-        speaker, received_at, _floor(speaker, received_at, earliest), _sent_at(batch.sent_at)
-    )
+    sent_at, ignored = _sent_at(batch.sent_at)
+    reception = Reception(speaker, received_at, _floor(speaker, received_at, earliest), sent_at, ignored)
     taken = Taken([], 0, [])
     for index, event in enumerate(batch.events):
         try:
@@ -64,8 +65,8 @@ def take(
             taken.records.append(_rejection(event, index, str(error)))
     if len(taken.rejected) == len(batch.events):
         first = taken.rejected[0]
-        raise BadRequestError(f"events[{first['index']}].{first['error']}", rejected=taken.rejected)
-    return Taken(taken.records, len(batch.events) - len(taken.rejected), taken.rejected)
+        raise BadRequestError(f"{batch.field}[{first['index']}].{first['error']}", rejected=taken.rejected)
+    return Taken(taken.records, len(batch.events) - len(taken.rejected), taken.rejected, ignored)
 
 
 def context_of(event: Mapping[str, Any], received_at: datetime, speaker: Speaker) -> Context:
@@ -85,13 +86,14 @@ def _floor(speaker: Speaker, received_at: datetime, earliest: datetime) -> datet
     return earliest if speaker.kind == "server" else max(earliest, received_at - BROWSER_PAST)
 
 
-def _sent_at(value: object) -> datetime | None:
+def _sent_at(value: object) -> tuple[datetime | None, str | None]:
+    """The time, or why it is none: its events are worth as much without it."""
     if value is None:
-        return None
+        return None, None
     try:
-        return parse_time(value, "sent_at")
+        return parse_time(value, "sent_at"), None
     except InvalidEventError as error:
-        raise BadRequestError(str(error)) from None
+        return None, str(error)
 
 
 def _encode(event: Any, reception: Reception, translate: Translate, suspect: bool) -> list[str]:
@@ -108,6 +110,8 @@ def _record(event: Any, reception: Reception, marked: bool) -> str:
     record = to_record(event, reception)
     if marked:
         record.setdefault("metadata", {})["_cleaned"] = True
+    if reception.ignored:
+        record.setdefault("metadata", {})["_ignored"] = ["sent_at"]
     encoded = _dumps(record)
     if len(encoded) > MAX_EVENT_BYTES:
         raise InvalidEventError(f"has {len(encoded):,} bytes; {MAX_EVENT_BYTES:,} are allowed")

@@ -34,6 +34,8 @@ class Reception:
     received_at: datetime
     earliest: datetime
     sent_at: datetime | None = None
+    # Why there is none, where one was said.
+    ignored: str | None = None
 
     @property
     def correction(self) -> timedelta:

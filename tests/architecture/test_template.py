@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from footfall.telemetry import Metric
+from functions.ingest.segment import PATHS as SEGMENT_PATHS
 from functions.maintain.deploying import RESERVE_SECONDS
 from functions.maintain.migrate import digest
 from local.template.intrinsics import load_yaml
@@ -47,7 +48,9 @@ def test_environment_is_what_the_room_reads(name: str) -> None:
 
 def test_only_writes_with_a_key_need_no_token() -> None:
     without = {route.key for route in TEMPLATE.api.routes if route.authorizer is None}
-    assert without == {"POST /v1/events"}
+    segment = {key for key in without if key.endswith(tuple(f"/v1/{path}" for path in SEGMENT_PATHS))}
+    assert without - segment == {"POST /v1/events", "GET /v1/projects/{key}/settings"}
+    assert len(segment) == len(SEGMENT_PATHS) + 1
 
 
 def test_each_shard_has_its_schedule() -> None:

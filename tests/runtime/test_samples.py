@@ -85,6 +85,14 @@ def ingest(world: World, sample: Json) -> None:
     assert spoken_for == {user_id(speaker) if speaker else None}
 
 
+def ingest_segment(world: World, sample: Json) -> None:
+    assert answer_of(world.answer("ingest", sample)) == (200, {"success": True})
+    [message] = world.queued()
+    assert [event["id"] for event in message["events"]] == [
+        event["messageId"] for event in json.loads(_sent(sample))["batch"]
+    ]
+
+
 def session(world: World, sample: Json) -> None:
     this_month = json.loads(json.dumps(sample).replace("2026-11-22", f"{datetime.now(UTC):%Y-%m-01}"))
     assert world.answer("session", this_month) == {"batchItemFailures": []}
@@ -165,6 +173,7 @@ ANSWERS: dict[str, tuple[Callable[[World, Json], None], str]] = {
     "ingest_gzip": (ingest, "world"),
     "ingest_post_events": (ingest, "world"),
     "ingest_post_my_events": (ingest, "world"),
+    "ingest_segment_batch": (ingest_segment, "world"),
     "maintain_create": (deploy, "empty_world"),
     "maintain_delete": (deploy, "empty_world"),
     "maintain_schedule": (maintain, "empty_world"),

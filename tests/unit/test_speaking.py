@@ -8,7 +8,7 @@ import pytest
 from footfall.errors import UnauthorizedError
 from footfall.keys import digest
 from footfall.settings import Settings
-from functions.ingest.speaking import Speaker, from_key, from_token
+from functions.ingest.speaking import Speaker, from_key, from_segment_key, from_token
 from tests.samples import load
 
 SETTINGS = Settings(
@@ -54,6 +54,23 @@ def test_the_first_place_that_holds_a_key_decides() -> None:
     assert from_key(request(None, basic("server")), "page", SETTINGS) == Speaker("browser")
     with pytest.raises(UnauthorizedError):
         from_key(request("wrong"), "server", SETTINGS)
+
+
+def test_segments_sdks_say_their_key_in_another_order() -> None:
+    def asked(authorization: str | None, body: str | None, **query: str) -> str:
+        event = request(None, authorization)
+        event["queryStringParameters"] = query
+        return from_segment_key(event, body, SETTINGS).kind
+
+    assert asked(basic("server:"), "page", writeKey="wrong") == "server"
+    assert asked(basic(":"), "page", writeKey="wrong") == "browser"
+    assert asked("Bearer server", "page") == "browser"
+    assert asked(None, "", writeKey="page", write_key="wrong") == "browser"
+    assert asked(None, None, write_key="server") == "server"
+    with pytest.raises(UnauthorizedError, match=r"^writeKey: isn't known"):
+        asked(basic("wrong"), "server")
+    with pytest.raises(UnauthorizedError, match=r"^writeKey: is missing"):
+        asked("Bearer server", None)
 
 
 @pytest.mark.parametrize(

@@ -93,10 +93,24 @@ def test_where_nothing_is_an_event_all_are_named() -> None:
 
 
 @pytest.mark.parametrize("said", [5, [], {}, True, "now", "2026-11-22T10:00:00", math.nan, [[[]] * 9]])
-def test_a_sent_at_that_is_no_time_is_refused(said: Any) -> None:
-    with pytest.raises(BadRequestError, match=r"^sent_at: ") as error:
-        taken([EVENT], sent_at=said)
-    assert len(str(error.value)) < 120
+def test_a_sent_at_that_is_no_time_is_ignored_and_named(said: Any) -> None:
+    event = {**EVENT, "created_at": "2026-11-22T09:00:00+00:00"}
+    answer = taken([event], sent_at=said)
+    assert (answer.accepted, answer.rejected) == (1, [])
+    assert str(answer.ignored).startswith("sent_at: must be an RFC 3339 time") or "no offset" in str(
+        answer.ignored
+    )
+    assert len(str(answer.ignored)) < 120
+    (record,) = records(answer)
+    assert (record["created_at"], record["metadata"]) == (event["created_at"], {"_ignored": ["sent_at"]})
+    assert "sent_at" not in record
+
+
+@pytest.mark.parametrize("said", [None, "2026-11-22T10:00:00Z"])
+def test_of_a_sent_at_that_is_heeded_nothing_is_said(said: Any) -> None:
+    answer = taken([EVENT], sent_at=said)
+    assert answer.ignored is None
+    assert "metadata" not in records(answer)[0]
 
 
 # ── Size ─────────────────────────────────────────────────────────────────────────────────────────
