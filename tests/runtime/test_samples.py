@@ -164,6 +164,18 @@ def deploy(world: World, sample: Json) -> None:
     assert applied == (sample["RequestType"] != "Delete")
 
 
+def segment(world: World, sample: Json) -> None:
+    sent = json.loads(_sent(sample))["batch"]
+    assert answer_of(world.answer("ingest", sample)) == (200, {"success": True})
+    [message] = world.queued()
+    assert len(message["events"]) >= len(sent)
+
+
+def web(world: World, sample: Json) -> None:
+    contract = json.loads((PROJECT / "functions/web/openapi.json").read_text(encoding="utf-8"))
+    assert answer_of(world.answer("web", sample)) == (200, contract)
+
+
 # By the sample's name; `empty_world` has a database without a table.
 ANSWERS: dict[str, tuple[Callable[[World, Json], None], str]] = {
     "analyze_all_shards": (analyze, "world"),
@@ -174,6 +186,7 @@ ANSWERS: dict[str, tuple[Callable[[World, Json], None], str]] = {
     "ingest_post_events": (ingest, "world"),
     "ingest_post_my_events": (ingest, "world"),
     "ingest_segment_batch": (ingest_segment, "world"),
+    "ingest_segment_batch": (segment, "world"),
     "maintain_create": (deploy, "empty_world"),
     "maintain_delete": (deploy, "empty_world"),
     "maintain_schedule": (maintain, "empty_world"),
@@ -183,6 +196,7 @@ ANSWERS: dict[str, tuple[Callable[[World, Json], None], str]] = {
     "recommend_insights": (recommend_insights, "world"),
     "recommend_put_preference": (recommend_put_preference, "world"),
     "session_batch": (session, "world"),
+    "web_openapi": (web, "world"),
 }
 
 CONTENT = [f"project {number}" for number in range(5)]
