@@ -164,13 +164,6 @@ def deploy(world: World, sample: Json) -> None:
     assert applied == (sample["RequestType"] != "Delete")
 
 
-def segment(world: World, sample: Json) -> None:
-    sent = json.loads(_sent(sample))["batch"]
-    assert answer_of(world.answer("ingest", sample)) == (200, {"success": True})
-    [message] = world.queued()
-    assert len(message["events"]) >= len(sent)
-
-
 def web(world: World, sample: Json) -> None:
     contract = json.loads((PROJECT / "functions/web/openapi.json").read_text(encoding="utf-8"))
     assert answer_of(world.answer("web", sample)) == (200, contract)
@@ -186,7 +179,6 @@ ANSWERS: dict[str, tuple[Callable[[World, Json], None], str]] = {
     "ingest_post_events": (ingest, "world"),
     "ingest_post_my_events": (ingest, "world"),
     "ingest_segment_batch": (ingest_segment, "world"),
-    "ingest_segment_batch": (segment, "world"),
     "maintain_create": (deploy, "empty_world"),
     "maintain_delete": (deploy, "empty_world"),
     "maintain_schedule": (maintain, "empty_world"),
