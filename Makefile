@@ -20,7 +20,7 @@ import: .venv/local  ## FILE=interactions.csv [SHIFT=now]: send a CSV through th
 sam-env: .venv/local  ## env.json, with which `sam local invoke` reaches the running stack
 	@$(BIN)/python -m local.sam.env
 
-test: .venv/dev .venvs/sam/done .venvs/checkov/done  ## every test
+test: .venv/dev .venvs/sam/done .venvs/checkov/done .venvs/schemathesis/done  ## every test
 	@$(MAKE) --silent .venvs/runtime/done || echo "without it, tests/runtime can't run" >&2
 	$(BIN)/pytest -n auto --dist loadgroup
 
@@ -55,7 +55,7 @@ clean:  ## forget the environments, builds and local data
 	@touch $@
 
 # Tools that would weigh on `make run`, each in an environment of its own.
-.venvs/sam/done .venvs/checkov/done: .venvs/%/done: constraints-%.txt | .venv/bin/python
+.venvs/sam/done .venvs/checkov/done .venvs/schemathesis/done: .venvs/%/done: constraints-%.txt | .venv/bin/python
 	@echo "setting up $*"
 	@$(BIN)/python -m venv .venvs/$*
 	@.venvs/$*/$(PIP) -r $<

@@ -18,7 +18,7 @@ from local.control.issuer import Issuer
 from local.control.routes import Control
 from local.control.starting import turn_away
 from local.deployment import Deployment
-from local.gateway.server import Gateway
+from local.gateway.server import EVERY_PATH, Gateway
 from local.keys import digest, keep_keys
 from local.machine import HOST, lock_folder, take_port
 from local.postgres.roles import let_all_in
@@ -210,7 +210,7 @@ class Stack:
         application = web.Application()
         application.add_routes([*control.routes(), *self._issuer.routes()])
         application.add_routes(InvokeApi(self._pools).routes())
-        application.router.add_route("*", "/{path:.*}", Gateway(self._template.api, self._invoke).handle)
+        application.router.add_route("*", EVERY_PATH, Gateway(self._template.api, self._invoke).handle)
         # A compressed body reaches the function compressed, as on AWS.
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=PATIENCE, auto_decompress=False)
         await runner.setup()

@@ -21,6 +21,8 @@ from local.template.model import Api
 from local.triggers.events import HttpRequest, encode, http_event
 
 BODY_LIMIT = 10 * 1024 * 1024
+# A path may hold anything, a line's end too.
+EVERY_PATH = r"/{path:[\s\S]*}"
 
 
 class Invoker(Protocol):

@@ -31,6 +31,10 @@ class Tools:
         return self._tool("checkov", "checkov")
 
     @property
+    def schemathesis(self) -> Path:
+        return self._tool("schemathesis", "st")
+
+    @property
     def python(self) -> Path:
         """The Python that functions are deployed on, with AWS's runtime client."""
         version = runtime_of(self.project).removeprefix("python")

@@ -16,7 +16,7 @@ from aiohttp import web
 from multidict import CIMultiDictProxy
 from yarl import URL
 
-from local.gateway.server import BODY_LIMIT, Gateway
+from local.gateway.server import BODY_LIMIT, EVERY_PATH, Gateway
 from local.runtime.pool import RequestTooLargeError
 from local.runtime.process import PAYLOAD_LIMIT, Outcome
 from local.template.model import Api, Authorizer, Cors, Route, Throttle
@@ -97,7 +97,7 @@ async def serving(
     functions = Functions({"Authorize": ALLOW, **(answers or {})})
     gateway = Gateway(Api(routes, {"Token": TOKEN}, cors), functions, clock or Clock())
     application = web.Application()
-    application.router.add_route("*", "/{path:.*}", gateway.handle)
+    application.router.add_route("*", EVERY_PATH, gateway.handle)
     runner = web.AppRunner(application, auto_decompress=False, shutdown_timeout=0, lingering_time=0.5)
     await runner.setup()
     try:
@@ -217,7 +217,13 @@ async def test_the_most_specific_route_wins(method: str, path: str, key: str) ->
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/v1/events"), ("POST", "/v1/events/"), ("POST", "/v1"), ("HEAD", "/v1/events")],
+    [
+        ("GET", "/v1/events"),
+        ("POST", "/v1/events/"),
+        ("POST", "/v1"),
+        ("HEAD", "/v1/events"),
+        ("GET", "/a%0A/b"),
+    ],
 )
 @on_loop
 async def test_no_route_is_a_404(method: str, path: str) -> None:
