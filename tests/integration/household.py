@@ -116,14 +116,8 @@ class Household:
         if choose((True, False)):
             self._send("activity", event_type="page_view", page_path="/", **fields)
         else:
-            content = {"content_type": "project", "content_id": ids.to_uuid("content", "one")}
-            self._send(
-                "interaction",
-                event_type="content_interaction",
-                interaction_type="view",
-                **content,
-                **fields,
-            )
+            fields |= {"content_type": "project", "content_id": ids.to_uuid("content", "one")}
+            self._send("interaction", event_type="content_interaction", interaction_type="view", **fields)
         if choose((False, False, True)):
             # The client wasn't answered and sends the same again.
             self.records.append({**self.records[-1]})

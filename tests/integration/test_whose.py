@@ -143,7 +143,7 @@ def test_undoing_a_tie_restores_the_state_and_so_does_tying_again(home: Home, da
         assert states[-1] == reckoned(lived)
     # An identify event says by itself that its user was there, so of a profile only the count goes back.
     for state in states:
-        state["profiles"] = {id: profile[0] for id, profile in state["profiles"].items() if profile[0]}
+        state["profiles"] = {user: profile[0] for user, profile in state["profiles"].items() if profile[0]}
     before, tied, undone, tied_again, undone_again = states
     assert (undone, undone_again, tied_again) == (before, before, tied)
 
