@@ -84,8 +84,9 @@ class Household:
                 # Also of an id that the device has left.
                 self.unlink(self._named(device, choose(range(self._resets[device] + 1))), user)
             case "claim":
-                # A page says who it is, without a token.
-                self._send("identify", anonymous_id=self.visitor(device), traits={"name": user})
+                # A page says who it is, or a server who somebody is: without a token of theirs.
+                said: dict[str, Any] = {"user_id": choose((None, user)), "traits": {"name": user}}
+                self._send("identify", anonymous_id=self.visitor(device), **said)
 
     def visitor(self, device: str) -> str:
         return self._named(device, self._resets[device])
@@ -169,7 +170,7 @@ def profiles(household: Household) -> dict[str, tuple[int, str, str, str | None]
         if row.user:
             seen[row.user].append(row.record)
     for record in household.records:
-        if record["kind"] == "identify" and record.get("verified"):
+        if record["kind"] == "identify" and "user_id" in record:
             seen[record["user_id"]].append(record)
     return {user: _profile(theirs) for user, theirs in seen.items()}
 
