@@ -1,5 +1,6 @@
 """A long history changes hands: at once in what decides, in bounded steps in what is stored."""
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -7,9 +8,10 @@ from threading import Event
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
+import psycopg
 import pytest
 
-from footfall.database import Database, Transaction, connect
+from footfall.database import Database, Row, Transaction, connect
 from footfall.errors import DatabaseUnavailableError
 from functions.session import handler, relinking, writing
 from functions.session.writing import QUERIES
@@ -18,6 +20,7 @@ from tests.integration.deliveries import BASE, Record, prepared
 from tests.integration.waiting import until
 from tests.integration.writing import VISITOR, Writer, at, identify, message, record, user, writer_of
 
+Connection = psycopg.Connection[Row]
 ADA, GRACE = user("ada"), user("grace")
 MOST = relinking.MOST_ACTIVITIES
 LONG = 2 * MOST + 2_000
@@ -42,6 +45,12 @@ INSERT INTO user_sessions
     (id, visitor_id, visitor_is_user, started_at, ended_at, first_event_id, created_at, updated_at)
 SELECT session_id, %(visitor)s, false, min(at), max(at), (array_agg(id))[1], min(at), max(at)
 FROM act GROUP BY session_id
+"""
+OTHERS = """
+INSERT INTO user_activities (id, anonymous_id, event_type, created_at, received_at)
+SELECT gen_random_uuid(), md5('other ' || n %% 5000)::uuid, 'page_view', at, at
+FROM generate_series(1, %(rows)s) AS n
+CROSS JOIN LATERAL (SELECT %(base)s::timestamptz - n * interval '1 minute') AS act (at)
 """
 LINKED = "SELECT count(*) FROM {} WHERE is_linked AND user_id = '" + ADA + "'"
 
@@ -221,3 +230,37 @@ def test_a_claim_begins_anew_that_knew_a_tie_which_is_undone_meanwhile(
 
 def _prepared(said: Record, received: float) -> dict[str, Any]:
     return prepared(said, BASE.__class__.fromisoformat(at(received)))
+
+
+@pytest.mark.usefixtures("long_history")
+def test_a_step_reads_through_indexes(database_url: str) -> None:
+    """Others have histories too: none of them is gone through."""
+    span = {"anonymous_ids": [VISITOR], "sinces": [at(-3_600)], "befores": [at()]}
+    queries: dict[str, dict[str, Any]] = {
+        "relink_span": {"anonymous_ids": [VISITOR], "befores": ["infinity"], "most": MOST},
+        **dict.fromkeys(("relink_activities", "relink_sessions", "relink_interactions"), span),
+    }
+    with connect(database_url) as owner:
+        owner.execute(OTHERS, {"base": BASE, "rows": 4 * LONG})
+        owner.execute("ANALYZE")
+        assert {name: gone_through(owner, name, values) for name, values in queries.items()} == {
+            name: set() for name in queries
+        }
+        owner.execute("DROP INDEX user_activities_by_visitor")
+        assert gone_through(owner, "relink_span", queries["relink_span"]), "a scan would not be noticed"
+
+
+def gone_through(owner: Connection, query: str, values: dict[str, Any]) -> set[str]:
+    """The tables of more than a few rows that are read by another key than a visitor's or an event's."""
+    [row] = owner.execute(f"EXPLAIN (FORMAT JSON) {QUERIES[query]}".encode(), values)
+    nodes = [row["QUERY PLAN"][0]["Plan"]]
+    for node in nodes:
+        nodes.extend(node.get("Plans", []))
+    big = owner.execute("SELECT relname FROM pg_class WHERE relname ~ '_20' AND reltuples > 500").fetchall()
+    return {row["relname"] for row in big} & {
+        node["Relation Name"]
+        for node in nodes
+        if "Relation Name" in node
+        and node["Node Type"] != "ModifyTable"
+        and not re.search(r"\b(anonymous_id|id) = ", str(node.get("Index Cond", node.get("Recheck Cond"))))
+    }
