@@ -285,6 +285,14 @@ def _alias(reader: _Reader) -> None:
     reader.put("verified", True)
 
 
+def _unlink(reader: _Reader) -> None:
+    """A server undoes such a tie."""
+    if reader.reception.speaker.kind != "server":
+        raise InvalidEventError("type: 'unlink' needs the server key")
+    reader.identifier("user_id", "user", required=True)
+    reader.identifier("anonymous_id", "anonymous", required=True)
+
+
 def _content(reader: _Reader) -> None:
     if reader.reception.speaker.kind != "server":
         raise InvalidEventError("type: 'content' needs the server key")
@@ -316,6 +324,7 @@ _BUILDERS: Mapping[str, Callable[[_Reader], None]] = {
     "interaction": _interaction,
     "identify": _identify,
     "alias": _alias,
+    "unlink": _unlink,
     "content": _content,
 }
 _PERSONAL = frozenset({"user", "anonymous"})

@@ -55,23 +55,33 @@ CREATE TEMPORARY TABLE IF NOT EXISTS fresh (
 INSERT INTO incoming SELECT * FROM jsonb_populate_recordset(NULL::incoming, %(records)s::text::jsonb);
 
 -- lock_visitors --
--- Lets one batch at a time decide whose an anonymous id is, while others may write what they know of it. A claim
--- that is known already decides nothing.
-SELECT CASE WHEN decides
-            THEN pg_advisory_xact_lock(%(lock_space)s, bucket)
-            ELSE pg_advisory_xact_lock_shared(%(lock_space)s, bucket) END
-FROM (
-    SELECT abs(hashtext(anonymous_id::text) %% 128) AS bucket,
-           bool_or(kind = 'identify' AND coalesce(verified, false) AND NOT EXISTS (
-               SELECT FROM identities AS known
-               WHERE known.anonymous_id = incoming.anonymous_id AND known.user_id = incoming.user_id
-                 AND known.verified_at <= incoming.received_at
-           )) AS decides
-    FROM incoming
-    WHERE anonymous_id IS NOT NULL
-    GROUP BY bucket
-    ORDER BY bucket
-) AS buckets;
+-- Lets one batch at a time decide whose an anonymous id is, while others may write what they know of it. What is
+-- known already decides nothing. Says where the batch decides.
+WITH locked AS MATERIALIZED (
+    SELECT bucket, decides,
+           CASE WHEN decides
+                THEN pg_advisory_xact_lock(%(lock_space)s, bucket)
+                ELSE pg_advisory_xact_lock_shared(%(lock_space)s, bucket) END
+    FROM (
+        SELECT abs(hashtext(anonymous_id::text) %% 128) AS bucket,
+               bool_or(kind = 'identify' AND coalesce(verified, false) AND NOT EXISTS (
+                   SELECT FROM identities AS known
+                   WHERE known.anonymous_id = incoming.anonymous_id AND known.user_id = incoming.user_id
+                     AND known.verified_at <= incoming.received_at
+                     AND (is_tied(known.verified_at, known.confirmed_at, known.unlinked_at)
+                          OR incoming.received_at <= known.unlinked_at)
+               ) OR kind = 'unlink' AND NOT EXISTS (
+                   SELECT FROM identities AS known
+                   WHERE known.anonymous_id = incoming.anonymous_id AND known.user_id = incoming.user_id
+                     AND incoming.received_at <= known.unlinked_at
+               )) AS decides
+        FROM incoming
+        WHERE anonymous_id IS NOT NULL
+        GROUP BY bucket
+        ORDER BY bucket
+    ) AS buckets
+)
+SELECT bucket FROM locked WHERE decides;
 
 -- remember_events --
 -- Counts each id once, and keeps of the batch what is new; the first copy wins whole.

@@ -1,6 +1,10 @@
-"""Woken by the queue: writes a batch of messages once; only what an outage stopped is delivered again."""
+"""Woken by the queue: writes a batch of messages once, then moves histories that wait for it.
+
+Only what an outage stopped is delivered again; and one message where a history still waits, to wake us again.
+"""
 
 import os
+import time
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -10,6 +14,7 @@ from footfall.errors import DatabaseUnavailableError
 from footfall.settings import Settings
 from footfall.telemetry import counting, logger
 from functions.session.consuming import consume
+from functions.session.relinking import work_off
 from functions.session.writing import QUERIES
 
 # A batch that takes a statement longer than this is written in halves.
@@ -21,13 +26,16 @@ RESERVE_SECONDS = 10.0
 @counting("session")
 def lambda_handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     patience = max(context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS, 0.0)
+    deadline = time.monotonic() + patience
     messages = {record["messageId"]: record["body"] for record in event["Records"]}
     try:
         consume(_database(), messages, patience)
     except DatabaseUnavailableError as error:
         logger("session").warning("the batch waits in the queue", extra={"reason": str(error)})
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in messages]}
-    return {"batchItemFailures": []}
+    if work_off(_database(), deadline - time.monotonic()):
+        return {"batchItemFailures": []}
+    return {"batchItemFailures": [{"itemIdentifier": list(messages)[-1]}]}
 
 
 @cache

@@ -1,26 +1,48 @@
 -- claim_identities --
--- Notes which users were verified on which anonymous ids, each at its earliest; says on which that is new, as what
--- is stored of them may have to change hands.
+-- Notes which users were verified on which anonymous ids, and which were unlinked; says of which ids a tie changed
+-- by it, and whose they were.
 WITH claim AS (
-    SELECT anonymous_id, user_id, min(received_at) AS verified_at
+    SELECT anonymous_id, user_id,
+           min(received_at) FILTER (WHERE kind = 'identify') AS verified_at,
+           max(received_at) FILTER (WHERE kind = 'identify') AS confirmed_at,
+           max(received_at) FILTER (WHERE kind = 'unlink') AS unlinked_at
     FROM fresh
-    WHERE kind = 'identify' AND verified AND anonymous_id IS NOT NULL
+    WHERE anonymous_id IS NOT NULL AND (kind = 'identify' AND verified OR kind = 'unlink')
     GROUP BY anonymous_id, user_id
-), claimed AS (
-    INSERT INTO identities AS known (anonymous_id, user_id, verified_at)
-    SELECT anonymous_id, user_id, verified_at
+), merged AS (
+    SELECT anonymous_id, user_id,
+           least(known.verified_at, claim.verified_at) AS verified_at,
+           greatest(known.confirmed_at, claim.confirmed_at) AS confirmed_at,
+           greatest(known.unlinked_at, claim.unlinked_at) AS unlinked_at,
+           known.verified_at AS known_verified_at,
+           known.user_id IS NOT NULL AND is_tied(known.verified_at, known.confirmed_at, known.unlinked_at) AS was_tied
     FROM claim
-    WHERE NOT EXISTS (
-        SELECT FROM identities AS stored
-        WHERE stored.anonymous_id = claim.anonymous_id AND stored.user_id = claim.user_id
-          AND stored.verified_at <= claim.verified_at
-    )
+    LEFT JOIN identities AS known USING (anonymous_id, user_id)
+), noted AS (
+    INSERT INTO identities AS known (anonymous_id, user_id, verified_at, confirmed_at, unlinked_at)
+    SELECT anonymous_id, user_id, verified_at, confirmed_at, unlinked_at FROM merged
     ORDER BY anonymous_id, user_id
-    ON CONFLICT (anonymous_id, user_id) DO UPDATE SET verified_at = excluded.verified_at
-    WHERE excluded.verified_at < known.verified_at
-    RETURNING anonymous_id
+    ON CONFLICT (anonymous_id, user_id) DO UPDATE SET
+        verified_at = least(known.verified_at, excluded.verified_at),
+        confirmed_at = greatest(known.confirmed_at, excluded.confirmed_at),
+        unlinked_at = greatest(known.unlinked_at, excluded.unlinked_at)
 )
-SELECT DISTINCT anonymous_id FROM claimed;
+SELECT changed.anonymous_id, abs(hashtext(changed.anonymous_id::text) %% 128) AS bucket, owner.user_id, owner.shared_at
+FROM (
+    SELECT DISTINCT anonymous_id FROM merged
+    WHERE (known_verified_at, was_tied)
+          IS DISTINCT FROM (verified_at, is_tied(verified_at, confirmed_at, unlinked_at))
+) AS changed
+CROSS JOIN LATERAL identity_owner(changed.anonymous_id) AS owner;
+
+-- find_moved --
+-- Which of these anonymous ids are not any more whose they were.
+SELECT was.anonymous_id
+FROM unnest(%(anonymous_ids)s::uuid[], %(user_ids)s::uuid[], %(shared_ats)s::timestamptz[])
+    AS was (anonymous_id, user_id, shared_at)
+CROSS JOIN LATERAL identity_owner(was.anonymous_id) AS owner
+WHERE (owner.user_id, owner.shared_at) IS DISTINCT FROM (was.user_id, was.shared_at)
+ORDER BY was.anonymous_id;
 
 -- link_fresh --
 -- Gives events without a user to the one whom their anonymous id belongs to. It asks for wants_user, as of two NULL
@@ -37,58 +59,12 @@ WHERE fresh.anonymous_id = visitor.anonymous_id
   AND owner.user_id IS NOT NULL
   AND (owner.shared_at IS NULL OR fresh.received_at < owner.shared_at);
 
--- relink_activities --
--- Gives stored activities to the user whom their anonymous id belongs to now, and takes them from whom it doesn't.
-WITH changing AS (
-    SELECT activity.created_at, activity.id, activity.user_id AS old_user, activity.is_bot,
-           CASE WHEN owner.shared_at IS NULL OR activity.received_at < owner.shared_at
-                THEN owner.user_id END AS new_user
-    FROM unnest(%(anonymous_ids)s::uuid[]) AS claimed (anonymous_id)
-    CROSS JOIN LATERAL identity_owner(claimed.anonymous_id) AS owner
-    JOIN user_activities AS activity ON activity.anonymous_id = claimed.anonymous_id
-    WHERE activity.user_id IS NULL OR activity.is_linked
-), changed AS (
-    UPDATE user_activities AS activity
-    SET user_id = changing.new_user, is_linked = changing.new_user IS NOT NULL
-    FROM changing
-    WHERE activity.created_at = changing.created_at AND activity.id = changing.id
-      AND changing.old_user IS DISTINCT FROM changing.new_user
-    RETURNING changing.old_user, changing.new_user, changing.is_bot
-)
-SELECT side.user_id, coalesce(sum(side.sign) FILTER (WHERE NOT is_bot), 0)::bigint AS difference,
-       bool_or(side.sign < 0) AS lost
-FROM changed
-CROSS JOIN LATERAL (VALUES (old_user, -1), (new_user, 1)) AS side (user_id, sign)
-WHERE side.user_id IS NOT NULL
-GROUP BY side.user_id
-ORDER BY side.user_id;
-
--- relink_interactions --
--- The same for stored interactions.
-WITH changing AS (
-    SELECT interaction.created_at, interaction.id,
-           CASE WHEN owner.shared_at IS NULL OR interaction.received_at < owner.shared_at
-                THEN owner.user_id END AS new_user
-    FROM unnest(%(anonymous_ids)s::uuid[]) AS claimed (anonymous_id)
-    CROSS JOIN LATERAL identity_owner(claimed.anonymous_id) AS owner
-    JOIN content_interactions AS interaction ON interaction.anonymous_id = claimed.anonymous_id
-    WHERE interaction.user_id IS NULL OR interaction.is_linked
-)
-UPDATE content_interactions AS interaction
-SET user_id = changing.new_user, is_linked = changing.new_user IS NOT NULL
-FROM changing
-WHERE interaction.created_at = changing.created_at AND interaction.id = changing.id
-  AND interaction.user_id IS DISTINCT FROM changing.new_user;
-
 -- link_sessions --
--- Gives the sessions that this batch touched, and those of claimed ids, to the user whom the anonymous id belongs to.
+-- Gives the sessions that this batch touched to the user whom the anonymous id belongs to.
 WITH touched AS (
     SELECT DISTINCT anonymous_id AS visitor_id, session_id AS id FROM fresh
     WHERE kind IN ('activity', 'interaction') AND session_id IS NOT NULL
       AND EXISTS (SELECT FROM identities WHERE identities.anonymous_id = fresh.anonymous_id)
-    UNION
-    SELECT visitor_id, id FROM user_sessions
-    WHERE visitor_id = ANY (%(anonymous_ids)s::uuid[]) AND NOT visitor_is_user
 ), linking AS (
     SELECT known.visitor_id, known.id,
            CASE WHEN owner.shared_at IS NULL OR known.created_at < owner.shared_at THEN owner.user_id END AS new_user
@@ -166,41 +142,6 @@ FROM (
     GROUP BY user_id
 ) AS seen
 WHERE known.id = seen.user_id;
-
--- adjust_profile --
--- Moves activities into or out of a user's count, after their anonymous id changed hands. What was concluded from
--- activities that are lost is concluded again from those left and from the user's own identify events.
-UPDATE profiles AS known SET
-    activity_count = known.activity_count + %(difference)s,
-    first_seen_at = least(CASE WHEN NOT %(lost)s THEN known.first_seen_at END, known.identify_first_at, history.first_at),
-    last_seen_at = greatest(CASE WHEN NOT %(lost)s THEN known.last_seen_at END, known.identify_last_at, history.last_at),
-    (time_zone, time_zone_set_at, time_zone_event_id) = (
-        SELECT name, at, event_id
-        FROM (
-            SELECT known.time_zone, known.time_zone_set_at, known.time_zone_event_id WHERE NOT %(lost)s
-            UNION ALL
-            SELECT known.identify_time_zone, known.identify_time_zone_set_at, known.identify_time_zone_event_id
-            UNION ALL
-            SELECT history.time_zone, history.time_zone_set_at, history.time_zone_event_id
-        ) AS zone (name, at, event_id)
-        ORDER BY at DESC NULLS LAST, event_id DESC
-        LIMIT 1
-    ),
-    touched_by = pg_current_xact_id()
-FROM (
-    SELECT span.first_at, span.last_at, zone.time_zone, zone.created_at AS time_zone_set_at, zone.id AS time_zone_event_id
-    FROM (
-        SELECT min(created_at) AS first_at, max(created_at) AS last_at
-        FROM user_activities WHERE user_id = %(user_id)s
-    ) AS span
-    LEFT JOIN (
-        SELECT time_zone, created_at, id
-        FROM user_activities WHERE user_id = %(user_id)s AND time_zone IS NOT NULL
-        ORDER BY created_at DESC, id DESC
-        LIMIT 1
-    ) AS zone ON true
-) AS history
-WHERE known.id = %(user_id)s;
 
 -- touch_profiles --
 -- Notes that something of these users is new.

@@ -1,13 +1,15 @@
 """Writes records once.
 
 The invariant: after any deliveries of the same queued events, in any order, grouping and number, by any
-number of consumers at once, the tables hold what one delivery of each would have left. It holds because
+number of consumers at once, and once `relinking` has worked off what waits in `relinks`, the tables hold what
+one delivery of each would have left. It holds because
 
 - an id is counted by `event_ids`, and everything else is derived in the same transaction from the ids that
   were new in it;
 - whatever is merged into an existing row merges to the same value in any order (sums of new rows, minima,
   maxima, and the latest or earliest by event time and id);
-- whose an anonymous id is, is decided under a lock on it, from the server's times of all that was verified.
+- whose an anonymous id is, is decided under a lock on it, from the server's times of all that was verified
+  and unlinked; what is new follows it at once, what is stored follows in bounded steps.
 
 Rows are locked table by table, and in each once, in the order of their keys, so that consumers wait for each
 other instead of deadlocking.
@@ -23,13 +25,11 @@ from typing import Any
 
 from footfall import ids, queries
 from footfall.database import Database, Row, Transaction
-from footfall.errors import BadDataError, TooSlowError
+from footfall.errors import BadDataError, DatabaseUnavailableError, TooSlowError
 from footfall.telemetry import Metric, count
+from functions.session.relinking import END, LOCK_SPACE, relink
 
 QUERIES = queries.load(Path(__file__).parent)
-
-# Any constant: keeps these advisory locks apart from others'.
-LOCK_SPACE = 7_301
 
 StoredRecord = Mapping[str, Any]
 
@@ -86,9 +86,9 @@ def _write(transaction: Transaction, records: Sequence[StoredRecord]) -> tuple[i
     transaction.run("create_incoming")
     numbered = [{**record, "ordinal": ordinal} for ordinal, record in enumerate(records)]
     transaction.run("receive", records=json.dumps(numbered))
-    transaction.run("lock_visitors", lock_space=LOCK_SPACE)
+    buckets = transaction.all("lock_visitors", lock_space=LOCK_SPACE)
     new = transaction.run("remember_events")
-    moved = _write_what_happened(transaction) if new else []
+    moved = _write_what_happened(transaction, buckets) if new else []
     grown = [row["user_id"] for row in transaction.all("grow_dwell")]
     if new or grown:
         _write_people(transaction, moved, grown)
@@ -97,9 +97,9 @@ def _write(transaction: Transaction, records: Sequence[StoredRecord]) -> tuple[i
     return new, transaction.run("keep_rejected")
 
 
-def _write_what_happened(transaction: Transaction) -> list[Row]:
+def _write_what_happened(transaction: Transaction, buckets: Sequence[Row]) -> list[Row]:
     """How the histories of users changed whose anonymous ids changed hands."""
-    claimed = [row["anonymous_id"] for row in transaction.all("claim_identities")]
+    moved = relink(transaction, dict.fromkeys(_decide(transaction, buckets), END))
     transaction.run("link_fresh")
     transaction.run("write_names")
     transaction.run("write_content")
@@ -107,11 +107,22 @@ def _write_what_happened(transaction: Transaction) -> list[Row]:
     transaction.run("write_interactions")
     transaction.run("write_sessions")
     transaction.run("write_traits")
-    transaction.run("link_sessions", anonymous_ids=claimed)
-    if not claimed:
+    transaction.run("link_sessions")
+    return moved
+
+
+def _decide(transaction: Transaction, buckets: Sequence[Row]) -> list[Any]:
+    """The anonymous ids that are not any more whose they were."""
+    changed = transaction.all("claim_identities")
+    if not changed:
         return []
-    transaction.run("relink_interactions", anonymous_ids=claimed)
-    return transaction.all("relink_activities", anonymous_ids=claimed)
+    # What was known when the lock was asked for may have been undone before it was given.
+    if not {row["bucket"] for row in changed} <= {row["bucket"] for row in buckets}:
+        raise DatabaseUnavailableError("somebody else decided meanwhile whose an anonymous id is")
+    before = {
+        f"{column}s": [row[column] for row in changed] for column in ("anonymous_id", "user_id", "shared_at")
+    }
+    return [row["anonymous_id"] for row in transaction.all("find_moved", **before)]
 
 
 def _write_people(transaction: Transaction, moved: Sequence[Row], grown: Sequence[Any]) -> None:

@@ -59,6 +59,7 @@ class Population:
         *["activity"] * 8,
         *["interaction"] * 4,
         *["identify"] * 4,
+        "unlink",
         "content",
         "rejected",
     )
@@ -124,6 +125,8 @@ def _fields(choose: Choose, kind: str) -> Record:
         fields |= choose(ACTIVITIES)
     elif kind == "interaction":
         fields |= {"event_type": "content_interaction", "interaction_type": choose(("view", "like"))}
+    elif kind == "unlink":
+        pass
     elif kind == "identify":
         fields["traits"] = choose(TRAITS)
     else:
@@ -133,11 +136,11 @@ def _fields(choose: Choose, kind: str) -> Record:
 
 def _said(choose: Choose, kind: str, of: Population) -> Record:
     """The ids of an event: a page's visitor, a user with a token, or whom a server names."""
-    speaker = "server" if kind == "content" else choose(of.speakers)
+    speaker = "server" if kind in {"content", "unlink"} else choose(of.speakers)
     said: dict[str, tuple[ids.Kind, str | None]] = {"session_id": ("session", choose(of.sessions))}
     if speaker != "page":
         said["user_id"] = "user", choose(of.users)
-    if speaker == "page" or choose((True, True, False)):
+    if speaker == "page" or kind == "unlink" or choose((True, True, False)):
         said["anonymous_id"] = "anonymous", choose(of.anonymous)
     if kind in {"interaction", "content"}:
         said["content_id"] = "content", choose(of.contents)

@@ -1,7 +1,7 @@
 """What the tables should say, reckoned in Python from the events alone: a second opinion on the SQL."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -48,21 +48,32 @@ def events_of(records: Iterable[Record]) -> list[Event]:
     """Each event once, with its user; without those that the database has no month for."""
     once = {record["id"]: record for record in records if record["kind"] != "rejected"}
     stored = [record for record in once.values() if record["created_at"] > "2000"]
-    claims: dict[str, dict[str, datetime]] = defaultdict(dict)
+    said: dict[str, list[Record]] = defaultdict(list)
     for record in stored:
-        if record["kind"] == "identify" and record.get("verified") and "anonymous_id" in record:
-            known = claims[record["anonymous_id"]]
-            at = _time(record["received_at"])
-            known[record["user_id"]] = min(at, known.get(record["user_id"], at))
-    return [_owned(record, claims.get(record.get("anonymous_id", ""), {})) for record in stored]
+        if (record["kind"] == "identify" and record.get("verified")) or record["kind"] == "unlink":
+            said[record.get("anonymous_id", "")].append(record)
+    return [_owned(record, said.get(record.get("anonymous_id", "nobody"), [])) for record in stored]
 
 
-def _owned(record: Record, claims: dict[str, datetime]) -> Event:
+def _owned(record: Record, said: Sequence[Record]) -> Event:
     user, is_linked, received_at = record.get("user_id"), False, _time(record["received_at"])
-    ranked = sorted((at, claimant) for claimant, at in claims.items())
-    if user is None and ranked and (len(ranked) == 1 or received_at < ranked[1][0]):
+    verified = _times(said, "identify", min)
+    latest, unlinked = _times(said, "identify", max), _times(said, "unlink", max)
+    ranked = sorted((at, claimant) for claimant, at in verified.items())
+    tied = [claim for claim in ranked if claim[1] not in unlinked or latest[claim[1]] > unlinked[claim[1]]]
+    if user is None and ranked and ranked[0] in tied and (len(tied) == 1 or received_at < tied[1][0]):
         user, is_linked = ranked[0][1], True
     return Event(record, _time(record["created_at"]), received_at, user, is_linked)
+
+
+def _times(
+    said: Sequence[Record], kind: str, which: Callable[[Iterable[datetime]], datetime]
+) -> dict[str, datetime]:
+    times: dict[str, list[datetime]] = defaultdict(list)
+    for record in said:
+        if record["kind"] == kind:
+            times[record["user_id"]].append(_time(record["received_at"]))
+    return {user: which(found) for user, found in times.items()}
 
 
 def activities(events: Iterable[Event]) -> set[tuple[Any, ...]]:

@@ -16,6 +16,8 @@ from psycopg.sql import SQL, Identifier
 
 from footfall.database import Database, Row, Transaction, connect
 from footfall.errors import DatabaseUnavailableError
+from functions.session import relinking
+from functions.session.relinking import work_off
 from functions.session.writing import QUERIES, write
 from local.postgres.roles import let_in
 from tests.integration import expectation
@@ -45,17 +47,20 @@ POPULATIONS = {
     "one device": Population(
         anonymous=("device",),
         users=("ada", "grace"),
-        kinds=("activity", "activity", "identify", "interaction"),
+        kinds=("activity", "activity", "identify", "interaction", "unlink"),
         speakers=("page", "token"),
     ),
     "catalogue": Population(contents=("one",), kinds=("content", "interaction")),
 }
+# Without unlinks: where one undoes what another consumer knows, that one has to begin anew.
+PATIENT = tuple(kind for kind in Population().kinds if kind != "unlink")
 # As UUIDs: names that are met for the first time would make consumers take turns.
 CROWD = Population(
     anonymous=tuple(str(uuid5(NAMESPACE_OID, f"visitor {number}")) for number in range(40)),
     users=tuple(str(uuid5(NAMESPACE_OID, f"user {number}")) for number in range(20)),
     sessions=tuple(str(uuid5(NAMESPACE_OID, f"session {number}")) for number in range(2)),
     contents=tuple(str(uuid5(NAMESPACE_OID, f"content {number}")) for number in range(200)),
+    kinds=PATIENT,
 )
 # Without claims, which do so too, they meet in all tables.
 CROWDS = {
@@ -78,6 +83,7 @@ class Store:
         clear(self.connection, self.tables)
         for batch in batches:
             write(self.database, batch, patience=0)
+        assert work_off(self.database, patience=60)
         return self.dump()
 
     def dump(self) -> Tables:
@@ -97,6 +103,12 @@ def store(database_url: str) -> Iterator[Store]:
     with connect(database_url) as connection:
         yield Store(database_url, database, connection, table_names(connection))
     database.close()
+
+
+@pytest.fixture(autouse=True)
+def short_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A history of three activities is long."""
+    monkeypatch.setattr(relinking, "MOST_ACTIVITIES", 2)
 
 
 @pytest.mark.parametrize("population", POPULATIONS)
@@ -130,6 +142,7 @@ def test_consumers_at_once_leave_the_same_and_never_deadlock(store: Store, crowd
     orders = [order(chance, records, consumer) for consumer in range(CONSUMERS)]
     with ThreadPoolExecutor(CONSUMERS) as consumers:
         undone = sum(consumers.map(lambda records: consume(store.url, records), orders))
+    assert work_off(store.database, patience=60)
     assert store.dump() == expected
     assert (undone, deadlocks(store)) == (0, 0)
 
@@ -194,6 +207,7 @@ def consume(url: str, records: Sequence[Record]) -> int:
     while batches:
         try:
             write(database, batches[0], patience=0)
+            work_off(database, patience=0)
             batches.pop(0)
         except DatabaseUnavailableError:
             undone += 1

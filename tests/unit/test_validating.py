@@ -567,6 +567,16 @@ def test_the_catalogue_is_the_servers() -> None:
     assert taken(CONTENT, SERVER)["available"] is True
 
 
+def test_undoing_a_tie_is_the_servers() -> None:
+    unlink = {"type": "unlink", "anonymous_id": A, "user_id": B}
+    for speaker in (BROWSER, USER):
+        assert refusal(unlink, speaker) == "type: 'unlink' needs the server key"
+    for field in ("anonymous_id", "user_id"):
+        assert refusal({**unlink, field: None}, SERVER) == f"{field}: is required"
+    record = taken(unlink, SERVER)
+    assert (record["kind"], record["anonymous_id"], record["user_id"]) == ("unlink", A, B)
+
+
 @given(
     st.dictionaries(
         st.sampled_from(sorted({field for _, field, _ in FIELDS} | {"type"})), st.integers() | st.text()

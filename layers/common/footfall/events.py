@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NotRequired, TypedDict, cast
 
 VERSION = 1
-RecordKind = Literal["activity", "interaction", "identify", "content", "rejected"]
+RecordKind = Literal["activity", "interaction", "identify", "unlink", "content", "rejected"]
 
 
 class Record(TypedDict):
