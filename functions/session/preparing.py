@@ -1,16 +1,15 @@
-"""From queue messages to what is written: each record with its device, address and time of receipt."""
+"""From queue messages to what is written: each record with its device, origin and time of receipt."""
 
-import ipaddress
 from collections.abc import Mapping
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 from footfall.events import Message, unpack
-from functions.session.devices import device_of
+from functions.session.devices import device_of, hints_of
+from functions.session.origins import Origin, Origins
 
 
-def prepare(body: str) -> list[dict[str, Any]]:
+def prepare(body: str, origins: Origins) -> list[dict[str, Any]]:
     """The records of one queue message.
 
     Raises:
@@ -18,29 +17,32 @@ def prepare(body: str) -> list[dict[str, Any]]:
     """
     message = unpack(body)
     datetime.fromisoformat(message["received_at"])
-    return [_prepare(record, message) for record in message["events"]]
+    return [_prepare(record, message, origins) for record in message["events"]]
 
 
-def _prepare(record: Mapping[str, Any], message: Message) -> dict[str, Any]:
-    said = {key: record.get(key, message.get(key)) for key in ("user_agent", "ip", "country", "city")}
-    device = device_of(said["user_agent"] or "")
-    return {
+def _prepare(record: Mapping[str, Any], message: Message, origins: Origins) -> dict[str, Any]:
+    device = device_of(record.get("user_agent", message.get("user_agent")) or "", hints_of(record, message))
+    prepared = {
         **record,
+        **_origin(record, message, origins)._asdict(),
         "received_at": message["received_at"],
-        "ip": _address(said["ip"] or ""),
-        "country": said["country"] or None,
-        "city": said["city"] or None,
         "device_type": device.device_type,
         "browser": device.browser,
         "os": device.os,
-        # Whoever holds a user's own token is no crawler, whatever library it is sent with.
-        "is_bot": device.is_bot and not record.get("verified", False),
+        # Whom a token or a server vouches for is no crawler, whatever library it is sent with.
+        "is_bot": "user_id" not in record and (device.is_bot or _is_ahead(message)),
     }
+    if record["kind"] == "rejected":
+        prepared["raw"] = origins.shortened(record["raw"])
+    return prepared
 
 
-@lru_cache(maxsize=8_192)
-def _address(text: str) -> str | None:
-    try:
-        return str(ipaddress.ip_address(text)).partition("%")[0]
-    except ValueError:
-        return None
+def _origin(record: Mapping[str, Any], message: Message, origins: Origins) -> Origin:
+    address = record.get("ip", message.get("viewer") or message.get("ip")) or ""
+    country, city = (record.get(name, message.get(name)) or "" for name in ("country", "city"))
+    return origins.of(address, country, city)
+
+
+def _is_ahead(message: Message) -> bool:
+    """Whether a browser fetched or drew the page before anybody asked for it."""
+    return "prefetch" in (message.get("purpose") or "")
