@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from footfall import ids, keys
-from footfall.errors import NotFoundError, UnauthorizedError
+from footfall.errors import ForbiddenError, NotFoundError, UnauthorizedError
 from footfall.settings import Settings
+from functions.ingest.showing import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,30 +37,57 @@ def from_key(event: Mapping[str, Any], body_key: str | None, settings: Settings)
 
     Raises:
         UnauthorizedError: there is none, or it isn't known.
+        ForbiddenError: it is a page's from which it may not be used, or a server's and in a page.
     """
     key = (event.get("queryStringParameters") or {}).get("write_key") or body_key or _basic(event)
     if not key:
-        raise UnauthorizedError("write_key: is missing (in the query, in the body, or as Basic user name)")
+        raise UnauthorizedError(_missing(event))
     if keys.matches(key, settings.server_key_hashes):
+        if origin := _header(event, "origin"):
+            raise ForbiddenError(
+                f"write_key: this is a server's key in a page ({shown(origin)}), where anybody can read it:"
+                " use a browser key there, and replace this one"
+            )
         return Speaker("server")
     if keys.matches(key, settings.browser_key_hashes):
+        _check_origin(event, key, settings)
         return Speaker("browser")
     raise UnauthorizedError("write_key: isn't known")
 
 
-def known_browser_key(key: str, settings: Settings) -> str:
+def known_browser_key(event: Mapping[str, Any], key: str, settings: Settings) -> str:
     """The key itself.
 
     Raises:
         NotFoundError: it is no page's.
+        ForbiddenError: it may not be used from this page.
     """
     if not keys.matches(key, settings.browser_key_hashes):
         raise NotFoundError("there is no project with this write key")
+    _check_origin(event, key, settings)
     return key
 
 
+def _check_origin(event: Mapping[str, Any], key: str, settings: Settings) -> None:
+    """Only browsers say an origin, and always do where one page's key might be used by another."""
+    allowed, origin = settings.browser_key_hashes[keys.digest(key)], _header(event, "origin")
+    if origin and allowed and origin.lower() not in allowed:
+        raise ForbiddenError(f"write_key: isn't allowed from {shown(origin)}")
+
+
+def _missing(event: Mapping[str, Any]) -> str:
+    where = "(in the query, in the body, or as Basic user name)"
+    if _header(event, "authorization")[:7].lower() == "bearer ":
+        return f"write_key: is missing {where}; Bearer is for tokens, and for the server key where one reads"
+    return f"write_key: is missing {where}"
+
+
+def _header(event: Mapping[str, Any], name: str) -> str:
+    return str((event.get("headers") or {}).get(name, ""))
+
+
 def _basic(event: Mapping[str, Any]) -> str | None:
-    scheme, _, value = (event.get("headers") or {}).get("authorization", "").partition(" ")
+    scheme, _, value = _header(event, "authorization").partition(" ")
     if scheme.lower() != "basic":
         return None
     try:
