@@ -9,26 +9,24 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mmdb_writer import MMDBWriter
-from netaddr import IPSet
 
 from functions.session.origins import Origins, places_of
+from tests.cities import BERLIN as CITY
+from tests.cities import write_cities
 
 BERLIN, LISBON = "203.0.113.7", "2001:db8:1:2::3"
 
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file as MaxMind's and DB-IP's are: a city, a country without one, a network without anything."""
-    writer = MMDBWriter(6, "GeoLite2-City", ["en"], "Made by a test", ipv4_compatible=True)
-    berlin = {"country": {"iso_code": "DE"}, "city": {"names": {"de": "Berlin", "en": "Berlin"}}}
-    writer.insert_network(IPSet(["203.0.113.0/25"]), berlin)
-    writer.insert_network(IPSet(["203.0.113.128/25"]), {"country": {"iso_code": "AT"}})
-    writer.insert_network(IPSet(["2001:db8:1::/48"]), berlin | {"country": {"iso_code": "PT"}})
-    writer.insert_network(IPSet(["198.51.100.0/24"]), {"continent": {"code": "EU"}})
-    path = tmp_path_factory.mktemp("geoip") / "cities.mmdb"
-    writer.to_db_file(str(path))
-    return path
+    """With cities, a country without one, and a network of which nothing of use is known."""
+    networks = {
+        "203.0.113.0/25": CITY,
+        "203.0.113.128/25": {"country": {"iso_code": "AT"}},
+        "2001:db8:1::/48": CITY | {"country": {"iso_code": "PT"}},
+        "198.51.100.0/24": {"continent": {"code": "EU"}},
+    }
+    return write_cities(tmp_path_factory.mktemp("geoip") / "cities.mmdb", networks)
 
 
 # ── Addresses ────────────────────────────────────────────────────────────────────────────────────
