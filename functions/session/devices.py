@@ -4,35 +4,33 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from ua_parser.core import Domain
+from ua_parser.core import Device as Model
+from ua_parser.core import Domain, Matcher
+from ua_parser.lazy import DeviceMatcher
 from ua_parser.loaders import load_lazy_builtins
 from ua_parser.regex import Resolver
 
-# Automation that the parser takes for a person's browser, or doesn't know; not what apps are built with.
-_BOT = re.compile(
-    r"bot(?:\b|_)|crawl|spider|slurp|headless|lighthouse|phantomjs|puppeteer|playwright|selenium|cypress"
-    r"|\b(?:curl|wget|httpie|postmanruntime|insomnia)/|python-requests|python-urllib|aiohttp|httpx"
+# What a device is, by the first of these that its agent has.
+_KINDS = {
+    # Automation that the parser takes for a person's browser, or doesn't know; not what apps are built with.
+    "Spider": r"bot(?:\b|_)|crawl|spider|slurp|headless|lighthouse|phantomjs|puppeteer|playwright|selenium"
+    r"|cypress|\b(?:curl|wget|httpie|postmanruntime|insomnia)/|python-requests|python-urllib|aiohttp|httpx"
     r"|go-http-client|libwww|scrapy|\bgot \(|node-fetch|axios/|facebookexternalhit|meta-externalagent"
     r"|-user/|google-extended|google-inspectiontool|googleother|mediapartners|feedfetcher|whatsapp/\d|embedly"
     r"|pingdom|uptime|statuscake|gtmetrix|datadog|site24x7|ia_archiver|bingpreview|uripreview",
-    re.IGNORECASE,
-)
+    # Held in no hand, and on no desk.
+    "Television": r"\b(?:smart-?tv|googletv|android ?tv|bravia|hbbtv|crkey|roku|aft[a-z]+)\b|web0s|appletv"
+    r"|playstation|xbox|nintendo",
+    # Not a Tablet PC, which is a desktop.
+    "Tablet": r"ipad|tablet(?: [^p]|[^ ]|$)|\bsm-[txp]\d{3}|\btab\b|\bpad\b|kindle|\bkf[a-z]{2,}",
+    "Phone": r"mobi|iphone|ipod|windows phone|kaios|blackberry|bb10|opera mini|dalvik",
+}
 # A maker of phones, whose name every list of crawlers catches.
 _CUBOT = re.compile("cubot", re.IGNORECASE)
-# What is held in no hand and stands on no desk.
-_TV = re.compile(
-    r"\b(?:smart-?tv|googletv|android ?tv|bravia|hbbtv|crkey|roku|aft[a-z]+)\b|web0s|appletv|playstation|xbox"
-    r"|nintendo",
-    re.IGNORECASE,
-)
 # On an iPad these claim to run on a Mac, where they don't exist.
 _IOS_BROWSER = re.compile(r"\b(?:CriOS|FxiOS|EdgiOS|OPiOS|OPT|GSA|DuckDuckGo-iOS)/")
-_TABLET = re.compile(
-    r"iPad|Tablet(?! PC)|\bSM-[TXP]\d{3}|\bTab\b|\bPad\b|Kindle|\bKF[A-Z]{2,}", re.IGNORECASE
-)
-_PHONE = re.compile(r"Mobi|iPhone|iPod|Windows Phone|KAIOS|BlackBerry|BB10|Opera Mini|Dalvik", re.IGNORECASE)
 _BRAND = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _BROWSERS = {
     "Mobile Safari": "Safari",
@@ -89,8 +87,7 @@ class Device:
     is_bot: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Hints:
+class Hints(NamedTuple):
     """What is said beside the user agent: client hints as their headers spell them, and the screen.
 
     Source: https://wicg.github.io/ua-client-hints/
@@ -115,34 +112,37 @@ def device_of(user_agent: str, hints: Hints = NO_HINTS) -> Device:
     os = _SYSTEMS.get(platform := hints.platform.strip('"'), platform)
     if not os or os == "Unknown":
         os = _system(said.os.family if said.os else "", user_agent, hints)
+    kind = said.device.family if said.device else ""
     return Device(
-        device_type=_device_type(user_agent, os, hints),
+        device_type=_device_type(kind, user_agent, os, hints),
         browser=_browser(said.user_agent.family if said.user_agent else "", user_agent, brands),
         os=os[:50] or None,
-        is_bot=said.device is not None or bool(_BOT.search(user_agent)) or "HeadlessChrome" in brands,
+        is_bot=kind == "Spider" or "HeadlessChrome" in brands,
     )
 
 
-def hints_of(record: Mapping[str, Any], request: Mapping[str, Any]) -> Hints:
+def hints_of(record: Mapping[str, Any], request: Hints) -> Hints:
     """Of an event's own context, where a library put what it read in the page, else of its request."""
+    hints = NO_HINTS if "user_agent" in record else request
     context = _object(_object(record.get("metadata")).get("context"))
-    about = _object(context.get("userAgentData"))
-    touch = _is_touched(context.get("touch")) or _is_touched(context.get("maxTouchPoints"))
-    small = touch and _is_small(context.get("screen"))
-    if about:
-        named = about.get("brands")
-        listed = [_object(brand).get("brand") for brand in (named if isinstance(named, list) else [])[:10]]
-        return Hints(
-            brands=",".join(f'"{brand}"' for brand in listed)[:300],
-            mobile="?1" if about.get("mobile") is True else "?0",
-            platform=str(about.get("platform") or "")[:50],
-            touch=touch,
-            small=small,
-        )
-    if "user_agent" in record:
-        return Hints(touch=touch, small=small)
-    brands, mobile, platform = (request.get(name) or "" for name in ("brands", "mobile", "platform"))
-    return Hints(brands, mobile, platform, touch, small)
+    if "userAgentData" in context:
+        hints = _hints(_object(context["userAgentData"])) or hints
+    if _is_touched(context.get("touch")) or _is_touched(context.get("maxTouchPoints")):
+        return hints._replace(touch=True, small=_is_small(context.get("screen")))
+    return hints
+
+
+def _hints(about: Mapping[str, Any]) -> Hints | None:
+    """Of NavigatorUAData, as Segment's library sends it."""
+    if not about:
+        return None
+    named = about.get("brands")
+    brands = [_object(brand).get("brand") for brand in (named if isinstance(named, list) else [])[:10]]
+    return Hints(
+        brands=",".join(f'"{brand}"' for brand in brands)[:300],
+        mobile="?1" if about.get("mobile") is True else "?0",
+        platform=str(about.get("platform") or "")[:50],
+    )
 
 
 def _object(value: Any) -> Mapping[str, Any]:
@@ -166,9 +166,9 @@ def _is_small(screen: Any) -> bool:
 def _parser() -> Resolver:
     """Of its list of devices the crawlers alone: the thousand models of phones are of no use here."""
     agents, systems, devices = load_lazy_builtins()
-    return Resolver(
-        (agents, systems, [device for device in devices if getattr(device, "family", "") == "Spider"])
-    )
+    kinds: list[Matcher[Model]] = [device for device in devices if "family='Spider'" in repr(device)]
+    kinds += [DeviceMatcher(pattern, "i", family=kind) for kind, pattern in _KINDS.items()]
+    return Resolver((agents, systems, kinds))
 
 
 def _system(family: str, user_agent: str, hints: Hints) -> str:
@@ -178,14 +178,14 @@ def _system(family: str, user_agent: str, hints: Hints) -> str:
     return "iOS" if os == "macOS" and (touched or _IOS_BROWSER.search(user_agent)) else os
 
 
-def _device_type(user_agent: str, os: str, hints: Hints) -> str | None:
-    if _TV.search(user_agent):
+def _device_type(kind: str, user_agent: str, os: str, hints: Hints) -> str | None:
+    if kind == "Television":
         return None
     if os == "iOS" and "Macintosh" in user_agent:
         return "mobile" if hints.small else "tablet"
-    if _TABLET.search(user_agent):
+    if kind == "Tablet":
         return "tablet"
-    if hints.mobile == "?1" or _PHONE.search(user_agent) or os == "iOS":
+    if hints.mobile == "?1" or kind == "Phone" or os == "iOS":
         return "mobile"
     if os == "Android":
         # A browser on a phone says Mobile; what isn't a browser says nothing.

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from footfall.events import Message, unpack
-from functions.session.devices import device_of, hints_of
-from functions.session.origins import Origin, Origins
+from functions.session.devices import Hints, device_of, hints_of
+from functions.session.origins import Origins
 
 
 def prepare(body: str, origins: Origins) -> list[dict[str, Any]]:
@@ -17,32 +17,50 @@ def prepare(body: str, origins: Origins) -> list[dict[str, Any]]:
     """
     message = unpack(body)
     datetime.fromisoformat(message["received_at"])
-    return [_prepare(record, message, origins) for record in message["events"]]
+    request = _Request(
+        message.get("user_agent") or "",
+        Hints(message.get("brands") or "", message.get("mobile") or "", message.get("platform") or ""),
+        # A browser fetched or drew the page before anybody asked for it.
+        "prefetch" in (message.get("purpose") or ""),
+        {"received_at": message["received_at"], **_origin({}, message, origins)},
+    )
+    return [_prepare(record, message, request, origins) for record in message["events"]]
 
 
-def _prepare(record: Mapping[str, Any], message: Message, origins: Origins) -> dict[str, Any]:
-    device = device_of(record.get("user_agent", message.get("user_agent")) or "", hints_of(record, message))
+class _Request(NamedTuple):
+    """What holds for all records of a message that don't say it themselves."""
+
+    user_agent: str
+    hints: Hints
+    is_ahead: bool
+    fields: dict[str, Any]
+
+
+def _prepare(
+    record: Mapping[str, Any], message: Message, request: _Request, origins: Origins
+) -> dict[str, Any]:
+    device = device_of(record.get("user_agent") or request.user_agent, hints_of(record, request.hints))
     prepared = {
         **record,
-        **_origin(record, message, origins)._asdict(),
-        "received_at": message["received_at"],
+        **request.fields,
         "device_type": device.device_type,
         "browser": device.browser,
         "os": device.os,
         # Whom a token or a server vouches for is no crawler, whatever library it is sent with.
-        "is_bot": "user_id" not in record and (device.is_bot or _is_ahead(message)),
+        "is_bot": "user_id" not in record and (device.is_bot or request.is_ahead),
     }
+    if not _SAID_BY_SERVERS.isdisjoint(record):
+        prepared |= _origin(record, message, origins)
     if record["kind"] == "rejected":
         prepared["raw"] = origins.shortened(record["raw"])
     return prepared
 
 
-def _origin(record: Mapping[str, Any], message: Message, origins: Origins) -> Origin:
-    address = record.get("ip", message.get("viewer") or message.get("ip")) or ""
-    country, city = (record.get(name, message.get(name)) or "" for name in ("country", "city"))
-    return origins.of(address, country, city)
+def _origin(record: Mapping[str, Any], message: Message, origins: Origins) -> dict[str, str | None]:
+    address = record.get("ip") or message.get("viewer") or message.get("ip") or ""
+    country = record.get("country") or message.get("country") or ""
+    city = record.get("city") or message.get("city") or ""
+    return origins.of(address, country, city)._asdict()
 
 
-def _is_ahead(message: Message) -> bool:
-    """Whether a browser fetched or drew the page before anybody asked for it."""
-    return "prefetch" in (message.get("purpose") or "")
+_SAID_BY_SERVERS = frozenset({"ip", "country", "city"})

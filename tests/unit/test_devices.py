@@ -26,8 +26,8 @@ MAC_CHROME = f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.3
 IPAD = {"touch": True, "screen": {"width": 1024, "height": 1366}}
 
 
-def seen(agent: str, context: object = None, **request: str) -> Device:
-    return device_of(agent, hints_of({"metadata": {"context": context}}, request))
+def seen(agent: str, context: object = None, **request: Any) -> Device:
+    return device_of(agent, hints_of({"metadata": {"context": context}}, Hints(**request)))
 
 
 def test_the_corpus_is_one() -> None:
@@ -147,7 +147,7 @@ def test_hints_win_over_an_agent_that_hides_its_system(platform: str, mobile: st
 
 def test_what_a_server_says_of_a_device_is_not_mixed_with_its_own() -> None:
     record = {"user_agent": WINDOWS, "metadata": {"context": IPAD}}
-    assert hints_of(record, {"brands": '"Brave";v="1"', "platform": '"Android"'}) == Hints(touch=True)
+    assert hints_of(record, Hints('"Brave";v="1"', "?1", '"Android"')) == Hints(touch=True)
 
 
 JSON = st.recursive(
