@@ -50,9 +50,8 @@ def _segment(kind: str, request: Request) -> Answer:
 
 def get_segment_settings(request: Request) -> Answer:
     """GET /v1/projects/{key}/settings: what Segment's browser library asks for before it sends."""
-    return Answer(
-        segment.settings(request.event, speaking.known_browser_key(request.path["key"], _settings()))
-    )
+    key = speaking.known_browser_key(request.event, request.path["key"], _settings())
+    return Answer(segment.settings(request.event, key))
 
 
 def _queue(

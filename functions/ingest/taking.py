@@ -17,7 +17,18 @@ from functions.ingest.validating import BROWSER_PAST, InvalidEventError, Recepti
 MAX_EVENT_BYTES = 256 * 1024
 # Of what was refused so much is kept, to show what was wrong with it.
 MAX_RAW = 16 * 1024
-
+# What headers say of a device, where it stands in the context, and how much of it is kept.
+_DEVICE_HEADERS: Mapping[str, tuple[str, int]] = {
+    "user-agent": ("user_agent", 1000),
+    "sec-ch-ua": ("brands", 300),
+    "sec-ch-ua-mobile": ("mobile", 10),
+    "sec-ch-ua-platform": ("platform", 50),
+    "sec-purpose": ("purpose", 50),
+    "cloudfront-viewer-address": ("viewer", 60),
+    "cloudfront-viewer-country": ("country", 100),
+    # Percent-encoded where a name isn't ASCII.
+    "cloudfront-viewer-city": ("city", 300),
+}
 
 Translate = Callable[[Any, Speaker], list[Any]]
 
@@ -75,11 +86,10 @@ def context_of(event: Mapping[str, Any], received_at: datetime, speaker: Speaker
     if speaker.kind == "server":
         return context
     headers = event.get("headers") or {}
-    context["ip"] = event["requestContext"]["http"]["sourceIp"]
-    context["user_agent"] = headers.get("user-agent", "")[:1000]
-    context["country"] = headers.get("cloudfront-viewer-country", "")[:100]
-    context["city"] = headers.get("cloudfront-viewer-city", "")[:100]
-    return cast("Context", clean(context))
+    said = {
+        name: headers[header][:most] for header, (name, most) in _DEVICE_HEADERS.items() if header in headers
+    }
+    return cast("Context", clean({**context, "ip": event["requestContext"]["http"]["sourceIp"], **said}))
 
 
 def _floor(speaker: Speaker, received_at: datetime, earliest: datetime) -> datetime:

@@ -7,16 +7,20 @@ from typing import Any
 
 from footfall.database import Database
 from footfall.telemetry import logger
+from functions.session.origins import Origins
 from functions.session.preparing import prepare
 from functions.session.writing import keep_unreadable, write
 
 
-def consume(database: Database, messages: Mapping[str, str], patience: float) -> int:
+def consume(
+    database: Database, messages: Mapping[str, str], patience: float, origins: Origins | None = None
+) -> int:
     """Stores the events of all messages.
 
     Args:
         messages: bodies by message id.
         patience: seconds for all of it, where the database is away.
+        origins: what is kept of addresses; truncated and without places where it isn't said.
 
     Returns:
         How many events were new.
@@ -25,15 +29,15 @@ def consume(database: Database, messages: Mapping[str, str], patience: float) ->
         DatabaseUnavailableError: deliver all of them again.
     """
     deadline = time.monotonic() + patience
+    origins = origins or Origins()
     records: list[dict[str, Any]] = []
     for message_id, body in messages.items():
         try:
-            records.extend(prepare(body))
+            records.extend(prepare(body, origins))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             logger("session").error(
                 "a message isn't ours", extra={"message_id": message_id, "reason": str(error)}
             )
-            keep_unreadable(
-                database, message_id, body, str(error), datetime.now(UTC), deadline - time.monotonic()
-            )
+            shown, left = origins.shortened(body), deadline - time.monotonic()
+            keep_unreadable(database, message_id, shown, str(error), datetime.now(UTC), left)
     return write(database, records, deadline - time.monotonic())

@@ -14,6 +14,7 @@ from footfall.errors import DatabaseUnavailableError
 from footfall.settings import Settings
 from footfall.telemetry import counting, logger
 from functions.session.consuming import consume
+from functions.session.origins import Origins, nowhere, places_of
 from functions.session.relinking import work_off
 from functions.session.writing import QUERIES
 
@@ -29,7 +30,7 @@ def lambda_handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     deadline = time.monotonic() + patience
     messages = {record["messageId"]: record["body"] for record in event["Records"]}
     try:
-        consume(_database(), messages, patience)
+        consume(_database(), messages, patience, _origins())
     except DatabaseUnavailableError as error:
         logger("session").warning("the batch waits in the queue", extra={"reason": str(error)})
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in messages]}
@@ -41,3 +42,10 @@ def lambda_handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
 @cache
 def _database() -> Database:
     return Database(Settings(os.environ).database_url, QUERIES, STATEMENT_SECONDS)
+
+
+@cache
+def _origins() -> Origins:
+    settings = Settings(os.environ)
+    path = settings.geoip_database
+    return Origins(settings.ip_addresses, places_of(path) if path else nowhere)

@@ -1,16 +1,15 @@
-"""From queue messages to what is written: each record with its device, address and time of receipt."""
+"""From queue messages to what is written: each record with its device, origin and time of receipt."""
 
-import ipaddress
 from collections.abc import Mapping
 from datetime import datetime
-from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from footfall.events import Message, unpack
-from functions.session.devices import device_of
+from functions.session.devices import Hints, device_of, hints_of
+from functions.session.origins import Origins
 
 
-def prepare(body: str) -> list[dict[str, Any]]:
+def prepare(body: str, origins: Origins) -> list[dict[str, Any]]:
     """The records of one queue message.
 
     Raises:
@@ -18,29 +17,50 @@ def prepare(body: str) -> list[dict[str, Any]]:
     """
     message = unpack(body)
     datetime.fromisoformat(message["received_at"])
-    return [_prepare(record, message) for record in message["events"]]
+    request = _Request(
+        message.get("user_agent") or "",
+        Hints(message.get("brands") or "", message.get("mobile") or "", message.get("platform") or ""),
+        # A browser fetched or drew the page before anybody asked for it.
+        "prefetch" in (message.get("purpose") or ""),
+        {"received_at": message["received_at"], **_origin({}, message, origins)},
+    )
+    return [_prepare(record, message, request, origins) for record in message["events"]]
 
 
-def _prepare(record: Mapping[str, Any], message: Message) -> dict[str, Any]:
-    said = {key: record.get(key, message.get(key)) for key in ("user_agent", "ip", "country", "city")}
-    device = device_of(said["user_agent"] or "")
-    return {
+class _Request(NamedTuple):
+    """What holds for all records of a message that don't say it themselves."""
+
+    user_agent: str
+    hints: Hints
+    is_ahead: bool
+    fields: dict[str, Any]
+
+
+def _prepare(
+    record: Mapping[str, Any], message: Message, request: _Request, origins: Origins
+) -> dict[str, Any]:
+    device = device_of(record.get("user_agent") or request.user_agent, hints_of(record, request.hints))
+    prepared = {
         **record,
-        "received_at": message["received_at"],
-        "ip": _address(said["ip"] or ""),
-        "country": said["country"] or None,
-        "city": said["city"] or None,
+        **request.fields,
         "device_type": device.device_type,
         "browser": device.browser,
         "os": device.os,
-        # Whoever holds a user's own token is no crawler, whatever library it is sent with.
-        "is_bot": device.is_bot and not record.get("verified", False),
+        # Whom a token or a server vouches for is no crawler, whatever library it is sent with.
+        "is_bot": "user_id" not in record and (device.is_bot or request.is_ahead),
     }
+    if not _SAID_BY_SERVERS.isdisjoint(record):
+        prepared |= _origin(record, message, origins)
+    if record["kind"] == "rejected":
+        prepared["raw"] = origins.shortened(record["raw"])
+    return prepared
 
 
-@lru_cache(maxsize=8_192)
-def _address(text: str) -> str | None:
-    try:
-        return str(ipaddress.ip_address(text)).partition("%")[0]
-    except ValueError:
-        return None
+def _origin(record: Mapping[str, Any], message: Message, origins: Origins) -> dict[str, str | None]:
+    address = record.get("ip") or message.get("viewer") or message.get("ip") or ""
+    country = record.get("country") or message.get("country") or ""
+    city = record.get("city") or message.get("city") or ""
+    return origins.of(address, country, city)._asdict()
+
+
+_SAID_BY_SERVERS = frozenset({"ip", "country", "city"})

@@ -1,5 +1,6 @@
 """The template's parameters with their overrides, checked as CloudFormation checks them."""
 
+import re
 import shlex
 from collections.abc import Mapping
 from typing import Any
@@ -39,9 +40,12 @@ def _value(place: str, spec: Mapping[str, Any], override: str | None) -> Any:
         raise TemplateError(place, f"{text!r} is none of {', '.join(allowed)}")
     if kind == "Number":
         _check_number(place, spec, text)
-    if kind == "CommaDelimitedList" or kind.startswith("List<"):
-        return [item.strip() for item in text.split(",")]
-    return text
+    is_list = kind == "CommaDelimitedList" or kind.startswith("List<")
+    items = [item.strip() for item in text.split(",")] if is_list else [text]
+    for item in items:
+        if not re.fullmatch(str(spec.get("AllowedPattern", "(?s:.*)")), item):
+            raise TemplateError(place, f"{item!r} doesn't match {spec['AllowedPattern']}")
+    return items if is_list else text
 
 
 def _check_number(place: str, spec: Mapping[str, Any], text: str) -> None:

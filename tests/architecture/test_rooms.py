@@ -15,9 +15,9 @@ ROOMS = sorted(
 )
 # What may stand in the way of a cold start in front of users, by the room that must do without it.
 HEAVY = {
-    "ingest": {"psycopg", "user_agents", "pydantic", "numpy", "jwt"},
-    "recommend": {"numpy", "scipy", "boto3", "user_agents"},
-    "authorize": {"boto3", "psycopg", "user_agents", "numpy"},
+    "ingest": {"psycopg", "ua_parser", "pydantic", "numpy", "jwt"},
+    "recommend": {"numpy", "scipy", "boto3", "ua_parser"},
+    "authorize": {"boto3", "psycopg", "ua_parser", "numpy"},
 }
 
 

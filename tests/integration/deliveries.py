@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from footfall import ids
 from footfall.events import VERSION, dumps
 from footfall.months import month
+from functions.session.origins import Origins
 from functions.session.preparing import prepare
 
 T = TypeVar("T")
@@ -111,7 +112,7 @@ def event(choose: Choose, number: int, of: Population) -> list[Record]:
 def prepared(record: Record, received_at: datetime, agent: str = "") -> Record:
     """The record after it travelled in a message of its own."""
     context = {"received_at": received_at.isoformat(), "user_agent": agent, "ip": "203.0.113.7"}
-    [result] = prepare(dumps({"version": VERSION, **context, "events": [record]}))
+    [result] = prepare(dumps({"version": VERSION, **context, "events": [record]}), Origins())
     return result
 
 

@@ -120,6 +120,19 @@ def test_a_pages_events_arrive(queue: Queue) -> None:
     assert all("user_id" not in record for record in message["events"])
 
 
+def test_a_key_that_the_page_may_not_use_queues_nothing(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BROWSER_KEY_HASHES", f"{digest('sample-browser-key')}@https://shop.example")
+    event = load("ingest_post_events")
+    assert answer_of(event)[0] == 202
+    assert len(queue.drain()) == 1
+    event["headers"]["origin"] = "https://stranger.example"
+    message = "write_key: isn't allowed from 'https://stranger.example'"
+    assert answer_of(event) == (403, {"code": "forbidden", "message": message})
+    assert queue.drain() == []
+
+
 def test_a_users_events_arrive_as_the_tokens_user(queue: Queue) -> None:
     assert answer_of(load("ingest_post_my_events")) == (202, {"accepted": 2, "rejected": []})
     for record in queue.records():
@@ -584,7 +597,7 @@ anything = settings(suppress_health_check=[HealthCheck.function_scoped_fixture],
 def assert_it_holds(answer: dict[str, Any], queued: Recorder) -> None:
     """No answer blames us, and what was answered 202 is in the queue, each event exactly once."""
     body = json.loads(answer["body"])
-    assert answer["statusCode"] in {200, 202, 400, 401, 413}
+    assert answer["statusCode"] in {200, 202, 400, 401, 403, 413}
     if answer["statusCode"] == 200:
         assert body == {"success": True}
         assert queued.bodies
@@ -662,8 +675,9 @@ def test_any_headers_and_parameters_are_answered(
     recorder: Recorder, sample: str, name: str, text: str
 ) -> None:
     event = with_body(sample, json.dumps(EVENT).encode())
-    headers = ("user-agent", "content-type", "cloudfront-viewer-city", "cloudfront-viewer-country", name)
-    event["headers"] |= dict.fromkeys(headers, text)
+    headers = ("user-agent", "content-type", "sec-ch-ua", "sec-purpose", "origin", name)
+    edges = ("cloudfront-viewer-city", "cloudfront-viewer-country", "cloudfront-viewer-address")
+    event["headers"] |= dict.fromkeys((*headers, *edges), text)
     tries = [event, {**event, "body": text}, {**event, "body": text, "isBase64Encoded": False}]
     tries.append({**event, "headers": {**event["headers"], "authorization": f"Basic {text}"}})
     tries.append({**event, "queryStringParameters": {"write_key": text}})

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from functions.session import handler
 from functions.session.consuming import consume
 from functions.session.writing import QUERIES
 from local.postgres.roles import let_in
+from tests.cities import BERLIN, write_cities
 from tests.integration.deliveries import BASE
 from tests.integration.writing import Writer, identify, message, record, user, writer_of
 from tests.metrics import Measured, measured
@@ -37,9 +39,11 @@ def writer(database_url: str) -> Iterator[Writer]:
 def environment(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("DATABASE_URL", let_in(database_url, "footfall_session"))
     handler._database.cache_clear()
+    handler._origins.cache_clear()
     yield
     handler._database().close()
     handler._database.cache_clear()
+    handler._origins.cache_clear()
 
 
 def handle(*bodies: str) -> list[str]:
@@ -198,6 +202,27 @@ def test_a_record_that_postgres_refuses_is_isolated(writer: Writer, name: str) -
 def test_an_address_that_is_none_is_not_stored(writer: Writer) -> None:
     assert handle(message(record(), ip="somewhere")) == []
     assert writer.one("SELECT ip_address FROM user_activities") == (None,)
+
+
+@pytest.mark.parametrize(
+    ("kept", "stored"), [("whole", "203.0.113.7"), ("truncated", "203.0.113.0"), ("none", None)]
+)
+def test_no_table_holds_more_of_an_address_than_it_may(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kept: str, stored: str | None
+) -> None:
+    cities = write_cities(tmp_path / "cities.mmdb", {"203.0.113.0/24": BERLIN})
+    monkeypatch.setenv("IP_ADDRESSES", kept)
+    monkeypatch.setenv("GEOIP_DATABASE", str(cities))
+    refused = {**record("rejected"), "reason": "no", "raw": '{"context":{"ip":"203.0.113.7"}}'}
+    poison = record(metadata={"title": "\x00"})
+    theirs = record(user_id=user("ada"), anonymous_id=None, ip="203.0.113.7")
+    unreadable = message(record()).replace('"version": 1', '"version": 0')
+    assert handle(message(record(), refused, poison), message(theirs, ip=""), unreadable) == []
+    for table in ("user_activities", "user_sessions"):
+        rows = writer.rows(f"SELECT DISTINCT host(ip_address), country, city FROM {table}")
+        assert rows == [(stored, "DE", "Berlin")]
+    kept_raw = [raw for (raw,) in writer.rows("SELECT raw FROM quarantine")]
+    assert [raw.count("203.0.113.7") for raw in kept_raw] == [int(kept == "whole")] * 3
 
 
 def test_many_poisoned_records_leave_all_their_neighbours(writer: Writer) -> None:

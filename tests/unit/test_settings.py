@@ -37,13 +37,45 @@ def test_a_variable_is_read_when_it_is_asked_for(
 )
 def test_lists_of_digests_may_be_empty(value: str, expected: tuple[str, ...]) -> None:
     settings = Settings({"BROWSER_KEY_HASHES": value, "SERVER_KEY_HASHES": value})
-    assert settings.browser_key_hashes == settings.server_key_hashes == expected
-    assert Settings({}).browser_key_hashes == Settings({}).server_key_hashes == ()
+    assert (tuple(settings.browser_key_hashes), settings.server_key_hashes) == (expected, expected)
+    assert (Settings({}).browser_key_hashes, Settings({}).server_key_hashes) == ({}, ())
 
 
 def test_browser_and_server_keys_are_not_mixed_up() -> None:
     settings = Settings({"BROWSER_KEY_HASHES": "b", "SERVER_KEY_HASHES": "s"})
-    assert (settings.browser_key_hashes, settings.server_key_hashes) == (("b",), ("s",))
+    assert (tuple(settings.browser_key_hashes), settings.server_key_hashes) == (("b",), ("s",))
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("a", {"a": set()}),
+        ("a@https://shop.example", {"a": {"https://shop.example"}}),
+        ("A@HTTPS://Shop.example/, b", {"a": {"https://shop.example"}, "b": set()}),
+        ("a@https://x, a@http://y:8080", {"a": {"https://x", "http://y:8080"}}),
+        # Once without an origin is good for all.
+        ("a@https://x, a", {"a": set()}),
+        ("a@", {"a": set()}),
+    ],
+)
+def test_a_browser_key_may_be_good_for_some_origins(value: str, expected: dict[str, set[str]]) -> None:
+    assert Settings({"BROWSER_KEY_HASHES": value}).browser_key_hashes == expected
+
+
+def test_addresses_are_truncated_unless_something_else_is_said() -> None:
+    assert Settings({}).ip_addresses == "truncated"
+    for kept in ("whole", "truncated", "none"):
+        assert Settings({"IP_ADDRESSES": kept}).ip_addresses == kept
+    for other in ("", "None", "half"):
+        with pytest.raises(
+            MissingSettingError, match=r"^IP_ADDRESSES must be whole, truncated or none, not "
+        ):
+            _ = Settings({"IP_ADDRESSES": other}).ip_addresses
+
+
+def test_places_need_no_file() -> None:
+    assert Settings({}).geoip_database == ""
+    assert Settings({"GEOIP_DATABASE": "/opt/cities.mmdb"}).geoip_database == "/opt/cities.mmdb"
 
 
 @pytest.mark.parametrize(("value", "months"), [("1", 1), ("13", 13), ("240", 240)])

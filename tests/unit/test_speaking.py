@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from footfall.errors import UnauthorizedError
+from footfall.errors import ForbiddenError, NotFoundError, UnauthorizedError
 from footfall.keys import digest
 from footfall.settings import Settings
-from functions.ingest.speaking import Speaker, from_key, from_segment_key, from_token
+from functions.ingest.speaking import Speaker, from_key, from_segment_key, from_token, known_browser_key
 from tests.samples import load
 
 SETTINGS = Settings(
@@ -102,6 +102,90 @@ def test_an_unknown_key_is_refused(key: str) -> None:
 def test_a_missing_key_says_where_it_may_stand(authorization: str | None) -> None:
     with pytest.raises(UnauthorizedError, match=r"in the query, in the body, or as Basic user name"):
         from_key(request(None, authorization), None, SETTINGS)
+
+
+def test_a_key_as_bearer_says_what_bearer_is_for() -> None:
+    for scheme in ("Bearer", "bearer"):
+        with pytest.raises(UnauthorizedError, match=r"Basic user name\); Bearer is for tokens"):
+            from_key(request(None, f"{scheme} page"), None, SETTINGS)
+
+
+# ── Origins ──────────────────────────────────────────────────────────────────────────────────────
+
+SHOP, WWW, STRANGER = "https://shop.example", "https://www.shop.example:8443", "https://stranger.example"
+RESTRICTED = Settings(
+    {
+        "BROWSER_KEY_HASHES": f"{digest('shop')}@{SHOP},{digest('shop')}@{WWW},{digest('page')},"
+        f"{digest('next')}@{STRANGER}",
+        "SERVER_KEY_HASHES": digest("server"),
+    }
+)
+
+
+def from_page(origin: str | None, key: str) -> Speaker:
+    event = request(key)
+    event["headers"].pop("origin", None)
+    if origin is not None:
+        event["headers"]["origin"] = origin
+    speaker = from_key(event, None, RESTRICTED)
+    if speaker.kind == "browser":
+        assert known_browser_key(event, key, RESTRICTED) == key
+    return speaker
+
+
+@pytest.mark.parametrize("origin", [SHOP, WWW, "HTTPS://shop.example"])
+def test_a_key_is_good_for_its_own_origins(origin: str) -> None:
+    assert from_page(origin, "shop") == Speaker("browser")
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        STRANGER,
+        "http://shop.example",
+        f"{SHOP}:8443",
+        "https://www.shop.example",
+        "https://a.shop.example",
+        "https://shop.example.stranger.example",
+        "null",
+        "*",
+        f"{SHOP},{STRANGER}",
+        "é" * 10_000,
+    ],
+)
+def test_a_key_is_refused_from_other_origins(origin: str) -> None:
+    with pytest.raises(ForbiddenError, match=r"^write_key: isn't allowed from '") as error:
+        from_page(origin, "shop")
+    assert len(str(error.value)) < 120
+    event = request()
+    event["headers"]["origin"] = origin
+    with pytest.raises(ForbiddenError):
+        known_browser_key(event, "shop", RESTRICTED)
+    assert from_page(origin, "page") == Speaker("browser"), "a key without origins is good for all"
+
+
+def test_one_keys_origins_are_not_anothers() -> None:
+    assert from_page(STRANGER, "next") == Speaker("browser")
+    with pytest.raises(ForbiddenError):
+        from_page(SHOP, "next")
+
+
+def test_an_app_says_no_origin_and_may_speak() -> None:
+    for key in ("shop", "next", "page"):
+        assert from_page(None, key) == Speaker("browser")
+
+
+@pytest.mark.parametrize("origin", [SHOP, STRANGER, "null"])
+def test_a_servers_key_in_a_page_is_refused(origin: str) -> None:
+    with pytest.raises(ForbiddenError, match=r"a server's key in a page .* replace this one$"):
+        from_page(origin, "server")
+    assert from_page(None, "server") == Speaker("server")
+
+
+@pytest.mark.parametrize("key", ["wrong", "server", digest("page")])
+def test_only_a_pages_key_has_settings(key: str) -> None:
+    with pytest.raises(NotFoundError):
+        known_browser_key(request(), key, RESTRICTED)
 
 
 def test_a_request_without_headers_has_no_key() -> None:

@@ -1,7 +1,6 @@
 """What travels from ingest to session: one queue message holds the events of one request.
 
-    {"version": 1, "received_at": …, "ip": …, "user_agent": …, "country": …, "city": …,
-     "events": [record, …]}
+    {"version": 1, "received_at": …, "ip": …, "user_agent": …, …, "events": [record, …]}
 
 A record's keys are the columns that it ends in; what is null is left out. Times are RFC 3339 in UTC.
 """
@@ -59,11 +58,17 @@ class Record(TypedDict):
 
 
 class Context(TypedDict):
-    """What the request itself says, for all its events."""
+    """What the request itself says, for all its events: headers as they came, read by the consumer."""
 
     received_at: str
     ip: NotRequired[str]
+    # Address and port, where an edge stands before the gateway.
+    viewer: NotRequired[str]
     user_agent: NotRequired[str]
+    brands: NotRequired[str]
+    mobile: NotRequired[str]
+    platform: NotRequired[str]
+    purpose: NotRequired[str]
     country: NotRequired[str]
     city: NotRequired[str]
 

@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from footfall.errors import MissingSettingError
+
+KeptAddresses = Literal["whole", "truncated", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +47,13 @@ class Settings:
         return self._required("QUEUE_URL")
 
     @property
-    def browser_key_hashes(self) -> tuple[str, ...]:
-        """SHA-256 hex digests of the keys that pages may use."""
-        return self._list("BROWSER_KEY_HASHES")
+    def browser_key_hashes(self) -> dict[str, frozenset[str]]:
+        """SHA-256 hex digests of the keys that pages may use, each with its origins; none: every origin."""
+        origins: dict[str, set[str]] = {}
+        for entry in self._list("BROWSER_KEY_HASHES"):
+            digest, _, origin = entry.lower().partition("@")
+            origins.setdefault(digest, set()).add(origin.rstrip("/"))
+        return {digest: frozenset(() if "" in said else said) for digest, said in origins.items()}
 
     @property
     def server_key_hashes(self) -> tuple[str, ...]:
@@ -65,6 +72,20 @@ class Settings:
     def retention_months(self) -> int:
         """Whole months that are kept besides the current one."""
         return self._number("RETENTION_MONTHS")
+
+    @property
+    def ip_addresses(self) -> KeptAddresses:
+        """How much of an address is stored; truncated is the network, IPv4 /24 and IPv6 /48."""
+        match self.environ.get("IP_ADDRESSES", "truncated"):
+            case ("whole" | "truncated" | "none") as kept:
+                return kept
+            case other:
+                raise MissingSettingError(f"IP_ADDRESSES must be whole, truncated or none, not {other!r}")
+
+    @property
+    def geoip_database(self) -> str:
+        """Path of an MMDB file that knows cities; empty where there is none."""
+        return self.environ.get("GEOIP_DATABASE", "")
 
     @property
     def shards(self) -> int:

@@ -1,0 +1,74 @@
+"""What is written of a record: its own word before its request's, and nobody a bot who was vouched for."""
+
+from typing import Any
+
+import pytest
+
+from footfall.events import VERSION, dumps
+from functions.session.origins import Origins
+from functions.session.preparing import prepare
+
+RECORD = {"kind": "activity", "id": "1", "anonymous_id": "a"}
+KNOWN = {**RECORD, "user_id": "ada"}
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
+CURL = "curl/8.11.0"
+
+
+def prepared(record: dict[str, Any], kept: Any = "whole", **context: str) -> dict[str, Any]:
+    message = {"version": VERSION, "received_at": "2026-11-22T10:00:00+00:00", **context, "events": [record]}
+    [result] = prepare(dumps(message), Origins(kept))
+    return result
+
+
+def test_a_record_takes_device_and_origin_of_its_request() -> None:
+    assert prepared(RECORD, user_agent=FIREFOX, ip="203.0.113.7", country="DE", city="K%C3%B6ln") == {
+        **RECORD,
+        "received_at": "2026-11-22T10:00:00+00:00",
+        "ip": "203.0.113.7",
+        "country": "DE",
+        "city": "Köln",
+        "device_type": "desktop",
+        "browser": "Firefox",
+        "os": "Linux",
+        "is_bot": False,
+    }
+
+
+def test_what_a_server_says_of_a_device_counts_alone() -> None:
+    own = {**KNOWN, "user_agent": FIREFOX, "ip": "198.51.100.9", "country": "PT"}
+    result = prepared(own)
+    assert (result["browser"], result["ip"], result["country"]) == ("Firefox", "198.51.100.9", "PT")
+    assert (prepared(KNOWN)["browser"], prepared(KNOWN)["ip"]) == (None, None)
+
+
+def test_the_address_that_an_edge_saw_is_the_devices() -> None:
+    assert prepared(RECORD, ip="192.0.2.1", viewer="203.0.113.7:443")["ip"] == "203.0.113.7"
+
+
+@pytest.mark.parametrize(
+    ("context", "is_bot"),
+    [
+        ({"user_agent": FIREFOX}, False),
+        ({"user_agent": CURL}, True),
+        ({"user_agent": FIREFOX, "purpose": "prefetch"}, True),
+        ({"user_agent": FIREFOX, "purpose": "prefetch;prerender"}, True),
+        ({"user_agent": FIREFOX, "purpose": ""}, False),
+        ({"user_agent": FIREFOX, "brands": '"HeadlessChrome";v="142"'}, True),
+        ({}, False),
+    ],
+)
+def test_nobody_is_a_bot_whom_a_token_or_a_server_vouches_for(context: dict[str, str], is_bot: bool) -> None:
+    assert prepared(RECORD, **context)["is_bot"] is is_bot
+    assert prepared(KNOWN, **context)["is_bot"] is False
+
+
+def test_a_crawler_that_a_server_passes_on_is_one() -> None:
+    assert prepared({**RECORD, "user_agent": CURL})["is_bot"] is True
+
+
+@pytest.mark.parametrize(
+    ("kept", "stored"), [("whole", "203.0.113.7"), ("truncated", "203.0.113.0"), ("none", "")]
+)
+def test_of_a_refused_event_the_address_is_kept_no_further(kept: str, stored: str) -> None:
+    refused = {"kind": "rejected", "id": "1", "reason": "", "raw": '{"context":{"ip":"203.0.113.7"}}'}
+    assert prepared(refused, kept)["raw"] == f'{{"context":{{"ip":"{stored}"}}}}'
