@@ -141,7 +141,7 @@ def test_what_is_no_object_is_no_event(event: Any, kind: str) -> None:
     ],
 )
 def test_an_unknown_type_is_named(said: Any, shown: str) -> None:
-    kinds = "activity, interaction, identify, alias, content"
+    kinds = "activity, interaction, identify, alias, unlink, content"
     assert refusal({**ACTIVITY, "type": said}) == f"type: must be one of {kinds}, not {shown}"
 
 
