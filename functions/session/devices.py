@@ -106,7 +106,8 @@ NO_HINTS = Hints()
 @lru_cache(maxsize=8_192)
 def device_of(user_agent: str, hints: Hints = NO_HINTS) -> Device:
     """Agents repeat, so most answers are known."""
-    user_agent = _CUBOT.sub("phone", user_agent)
+    # The parser takes no lone surrogates.
+    user_agent = _CUBOT.sub("phone", user_agent).encode(errors="replace").decode()
     said = _parser()(user_agent, Domain.ALL)
     brands = _BRAND.findall(hints.brands)
     os = _SYSTEMS.get(platform := hints.platform.strip('"'), platform)

@@ -46,8 +46,8 @@ def _prepare(
         "device_type": device.device_type,
         "browser": device.browser,
         "os": device.os,
-        # Whom a token or a server vouches for is no crawler, whatever library it is sent with.
-        "is_bot": "user_id" not in record and (device.is_bot or request.is_ahead),
+        # Whoever holds a user's own token is no crawler, whatever library it is sent with.
+        "is_bot": not record.get("verified", False) and (device.is_bot or request.is_ahead),
     }
     if not _SAID_BY_SERVERS.isdisjoint(record):
         prepared |= _origin(record, message, origins)

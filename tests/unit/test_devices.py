@@ -169,7 +169,12 @@ CONTEXTS = st.fixed_dictionaries(
 )
 
 
-@given(JSON | CONTEXTS, st.text(max_size=200), st.sampled_from([MAC_SAFARI, LINUX, ""]), st.text(max_size=60))
+@given(
+    JSON | CONTEXTS,
+    st.text(st.characters(exclude_categories=()), max_size=200),
+    st.sampled_from([MAC_SAFARI, LINUX, ""]),
+    st.text(max_size=60),
+)
 def test_nothing_that_is_sent_breaks_it(context: Any, text: str, agent: str, hint: str) -> None:
     for device in (seen(agent, context), seen(text, context, brands=hint, mobile=hint, platform=hint)):
         assert isinstance(device, Device)

@@ -1,15 +1,19 @@
-"""What is written of a record: its own word before its request's, and nobody a bot who was vouched for."""
+"""What is written of a record: its own word before its request's; and who is a bot."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from footfall.events import VERSION, dumps
+from functions.ingest.speaking import Speaker
+from functions.ingest.taking import context_of
 from functions.session.origins import Origins
 from functions.session.preparing import prepare
 
 RECORD = {"kind": "activity", "id": "1", "anonymous_id": "a"}
 KNOWN = {**RECORD, "user_id": "ada"}
+VERIFIED = {**KNOWN, "verified": True}
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
 CURL = "curl/8.11.0"
 
@@ -57,13 +61,19 @@ def test_the_address_that_an_edge_saw_is_the_devices() -> None:
         ({}, False),
     ],
 )
-def test_nobody_is_a_bot_whom_a_token_or_a_server_vouches_for(context: dict[str, str], is_bot: bool) -> None:
+def test_nobody_is_a_bot_who_holds_a_token(context: dict[str, str], is_bot: bool) -> None:
     assert prepared(RECORD, **context)["is_bot"] is is_bot
-    assert prepared(KNOWN, **context)["is_bot"] is False
+    assert prepared(VERIFIED, **context)["is_bot"] is False
 
 
-def test_a_crawler_that_a_server_passes_on_is_one() -> None:
-    assert prepared({**RECORD, "user_agent": CURL})["is_bot"] is True
+@pytest.mark.parametrize("record", [RECORD, KNOWN])
+def test_a_server_is_no_bot_but_may_speak_of_one(record: dict[str, Any]) -> None:
+    """By what its own request was sent with it is told nowhere; see `context_of`."""
+    event = {"headers": {"user-agent": CURL, "sec-purpose": "prefetch"}}
+    context = context_of(event, datetime(2026, 11, 22, tzinfo=UTC), Speaker("server"))
+    said = {name: str(value) for name, value in context.items() if name != "received_at"}
+    assert prepared(record, **said)["is_bot"] is False
+    assert prepared({**record, "user_agent": CURL}, **said)["is_bot"] is True
 
 
 @pytest.mark.parametrize(
