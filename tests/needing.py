@@ -1,6 +1,7 @@
 """What some tests need and not every machine has."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from local.sam.tools import ToolError, Tools
 
 PROJECT = Path(__file__).parent.parent
 NODE = PROJECT / ".venvs/node/bin/node"
+CHROMIUM = shutil.which("chromium") or str(PROJECT / ".venvs/chromium/chromium")
 
 
 @contextmanager

@@ -31,8 +31,12 @@ class Seen:
 
 @dataclass
 class Door:
+    """While it isn't open, what is posted waits before it."""
+
     url: str = ""
     seen: list[Seen] = field(default_factory=list)
+    opened: threading.Event = field(default_factory=threading.Event)
+    waits: threading.Event = field(default_factory=threading.Event)
 
     @property
     def posts(self) -> list[Seen]:
@@ -50,6 +54,7 @@ def door_to(stack_url: str) -> Iterator[Door]:
     try:
         yield door
     finally:
+        door.opened.set()
         server.shutdown()
         thread.join()
         server.server_close()
@@ -61,6 +66,9 @@ def _handler(door: Door, stack: str) -> type[BaseHTTPRequestHandler]:
 
         def _pass(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            if self.command == "POST":
+                door.waits.set()
+                door.opened.wait()
             connection = http.client.HTTPConnection(stack, timeout=30)
             # The host stays the door's: the stack tells browsers to send to where they asked.
             connection.request(self.command, self.path, body, dict(self.headers))
