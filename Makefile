@@ -63,9 +63,13 @@ clean:  ## forget the environments, builds and local data
 	@.venvs/$*/$(PIP) -r $<
 	@touch $@
 
+# With a Chromium where the machine has none; told that it is in Lambda, it brings the libraries that it needs.
 $(CLIENTS)/done: tests/sdks/clients/package-lock.json .venvs/node/done
 	@echo "setting up Node's SDKs"
-	@cd $(@D)/.. && PATH="$(CURDIR)/.venvs/node/bin:$$PATH" npm ci --silent
+	@mkdir -p .venvs/chromium
+	@cd $(@D)/.. && export PATH="$(CURDIR)/.venvs/node/bin:$$PATH" && if command -v chromium >/dev/null; then npm ci --silent; \
+	else npm ci --silent --include=optional && TMPDIR="$(CURDIR)/.venvs/chromium" AWS_EXECUTION_ENV=AWS_Lambda_nodejs24.x \
+	node --input-type=module -e 'import it from "@sparticuz/chromium"; await it.executablePath()'; fi
 	@touch $@
 
 # The Python that functions are deployed on, with nothing but AWS's client that runs them.

@@ -1,6 +1,7 @@
 """Every kind of call through @segment/analytics-next in a real Chromium: one by one, or in batches."""
 
 import json
+import os
 import sys
 import threading
 from datetime import datetime, timedelta
@@ -63,7 +64,9 @@ def main(host: str, key: str, run: str, at: str, mode: str) -> None:
     threading.Thread(target=shop.serve_forever, daemon=True).start()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
+            env={**os.environ, "LD_LIBRARY_PATH": str(Path(CHROMIUM).parent / "al2023/lib")},
         )
         page = browser.new_page()
         page.on("requestfinished", note)
