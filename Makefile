@@ -7,6 +7,7 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 PIP := bin/pip install --quiet --disable-pip-version-check
+CLIENTS := tests/sdks/clients/node_modules
 PACKAGES := layers/common/footfall functions local tests benchmarks
 
 .PHONY: run import sam-env test check bench build clean
@@ -22,6 +23,7 @@ sam-env: .venv/local  ## env.json, with which `sam local invoke` reaches the run
 
 test: .venv/dev .venvs/sam/done .venvs/checkov/done .venvs/schemathesis/done  ## every test
 	@$(MAKE) --silent .venvs/runtime/done || echo "without it, tests/runtime can't run" >&2
+	@$(MAKE) --silent $(CLIENTS)/done || echo "without them, tests/sdks can't run Node's SDKs" >&2
 	$(BIN)/pytest -n auto --dist loadgroup
 
 check: .venv/dev  ## format, lint, types and the fast tests: before each commit
@@ -39,7 +41,7 @@ build: .venv/local .venvs/sam/done .venvs/runtime/done  ## [ARCHITECTURE=x86_64]
 	@$(BIN)/python -m local.sam "$(ARCHITECTURE)"
 
 clean:  ## forget the environments, builds and local data
-	rm -rf .venv .venvs .aws-sam $(DATA_DIR) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venvs $(CLIENTS) .aws-sam $(DATA_DIR) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Footfall needs Python 3.11 or newer with venv (Debian: python3-venv)." >&2; exit 1; }
@@ -55,10 +57,19 @@ clean:  ## forget the environments, builds and local data
 	@touch $@
 
 # Tools that would weigh on `make run`, each in an environment of its own.
-.venvs/sam/done .venvs/checkov/done .venvs/schemathesis/done: .venvs/%/done: constraints-%.txt | .venv/bin/python
+.venvs/sam/done .venvs/checkov/done .venvs/schemathesis/done .venvs/node/done: .venvs/%/done: constraints-%.txt | .venv/bin/python
 	@echo "setting up $*"
 	@$(BIN)/python -m venv .venvs/$*
 	@.venvs/$*/$(PIP) -r $<
+	@touch $@
+
+# With a Chromium where the machine has none; told that it is in Lambda, it brings the libraries that it needs.
+$(CLIENTS)/done: tests/sdks/clients/package-lock.json .venvs/node/done
+	@echo "setting up Node's SDKs"
+	@mkdir -p .venvs/chromium
+	@cd $(@D)/.. && export PATH="$(CURDIR)/.venvs/node/bin:$$PATH" && if command -v chromium >/dev/null; then npm ci --silent; \
+	else npm ci --silent --include=optional && TMPDIR="$(CURDIR)/.venvs/chromium" AWS_EXECUTION_ENV=AWS_Lambda_nodejs24.x \
+	node --input-type=module -e 'import it from "@sparticuz/chromium"; await it.executablePath()'; fi
 	@touch $@
 
 # The Python that functions are deployed on, with nothing but AWS's client that runs them.

@@ -98,7 +98,10 @@ class Stack:
     async def _start_queues(self) -> None:
         self._store = QueueStore(self._settings.data_dir / "queues.sqlite")
         self._exit.callback(self._store.close)
-        runner = web.AppRunner(sqs_application(self._store), access_log=None, shutdown_timeout=1)
+        # While this file is there, the queue answers as in an outage of SQS.
+        outage = self._settings.data_dir / "queue-outage"
+        queue = sqs_application(self._store, fail=outage.exists)
+        runner = web.AppRunner(queue, access_log=None, shutdown_timeout=1)
         await runner.setup()
         self._exit.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, HOST, 0).start()

@@ -203,6 +203,7 @@ def test_a_page_is_believed_nothing_but_its_anonymous_id() -> None:
     assert not {"user_id", "ip", "user_agent", "country"} & set(found)
     assert found["names"] == {"id": "m", "anonymous_id": "a", "session_id": "1795341600"}
     assert found["time_zone"] == "Europe/Berlin"
+    assert "metadata" not in found
 
 
 def test_a_server_speaks_of_its_users_device() -> None:

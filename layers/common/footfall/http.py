@@ -114,7 +114,8 @@ def dispatch(routes: Mapping[str, Route], event: Mapping[str, Any]) -> dict[str,
     except UnavailableError as error:
         logger("http").warning("unavailable", extra={"route": event["routeKey"], "reason": str(error)})
         message = "Footfall can't do this now; try again in a moment."
-        answer = Answer({"code": error.code, "message": message}, error.status, {"retry-after": "2"})
+        # SDKs that try three times more outlast a quarter of a minute.
+        answer = Answer({"code": error.code, "message": message}, error.status, {"retry-after": "5"})
     except Exception:  # noqa: BLE001 (no traceback reaches a user)
         logger("http").exception("failed", extra={"route": event.get("routeKey")})
         answer = Answer({"code": "internal", "message": "Something failed on our side."}, 500)
