@@ -9,6 +9,7 @@ from typing import Any, cast
 from footfall import ids
 from footfall.errors import BadRequestError
 from footfall.events import Context, Record, dumps
+from functions.ingest import plain
 from functions.ingest.cleaning import MAX_DEPTH, clean
 from functions.ingest.reading import Batch
 from functions.ingest.speaking import Speaker
@@ -55,6 +56,9 @@ def take(
     reception = Reception(
         speaker, received_at, _floor(speaker, received_at, earliest), _sent_at(batch.sent_at)
     )
+    records = _plain_records(batch, reception, translate)
+    if records is not None:
+        return Taken(records, len(batch.events), [])
     taken = Taken([], 0, [])
     for index, event in enumerate(batch.events):
         try:
@@ -78,7 +82,8 @@ def context_of(event: Mapping[str, Any], received_at: datetime, speaker: Speaker
     context["user_agent"] = headers.get("user-agent", "")[:1000]
     context["country"] = headers.get("cloudfront-viewer-country", "")[:100]
     context["city"] = headers.get("cloudfront-viewer-city", "")[:100]
-    return cast("Context", clean(context))
+    is_clean = all(map(str.isprintable, cast("dict[str, str]", context).values()))
+    return context if is_clean else cast("Context", clean(context))
 
 
 def _floor(speaker: Speaker, received_at: datetime, earliest: datetime) -> datetime:
@@ -92,6 +97,18 @@ def _sent_at(value: object) -> datetime | None:
         return parse_time(value, "sent_at")
     except InvalidEventError as error:
         raise BadRequestError(str(error)) from None
+
+
+def _plain_records(batch: Batch, reception: Reception, translate: Translate) -> list[str] | None:
+    if batch.suspect:
+        return None
+    events = batch.events
+    if translate is not own_words:
+        try:
+            events = [own for event in events for own in translate(event, reception.speaker)]
+        except InvalidEventError:
+            return None
+    return plain.encode(events, reception, MAX_EVENT_BYTES)
 
 
 def _encode(event: Any, reception: Reception, translate: Translate, suspect: bool) -> list[str]:
