@@ -51,11 +51,9 @@ def test_lines_are_what_each_alone_would_be(values: list[dict[str, Any]]) -> Non
     assert lines(values) == [dumps(value) for value in values]
 
 
-def test_lines_escape_what_ascii_does_not_print() -> None:
-    assert lines([{"ä": "\n\x7fб\U0001f600"}, "plain"]) == [
-        '{"\\u00e4":"\\n\\u007f\\u0431\\ud83d\\ude00"}',
-        '"plain"',
-    ]
+@pytest.mark.parametrize("text", ["\x7f", "é", "\U0001f600", "\n\u2028"])
+def test_lines_escape_what_ascii_does_not_print(text: str) -> None:
+    assert lines([{text: 1}, "plain", text]) == [dumps({text: 1}), '"plain"', dumps(text)]
 
 
 @pytest.mark.parametrize(
