@@ -9,6 +9,7 @@ from typing import Any, cast
 from footfall import ids
 from footfall.errors import BadRequestError
 from footfall.events import Context, Record, dumps
+from functions.ingest import plain
 from functions.ingest.cleaning import MAX_DEPTH, clean
 from functions.ingest.reading import Batch
 from functions.ingest.speaking import Speaker
@@ -67,6 +68,9 @@ def take(
     """
     sent_at, ignored = _sent_at(batch.sent_at)
     reception = Reception(speaker, received_at, _floor(speaker, received_at, earliest), sent_at, ignored)
+    records = _plain_records(batch, reception, translate)
+    if records is not None:
+        return Taken(records, len(batch.events), [])
     taken = Taken([], 0, [])
     for index, event in enumerate(batch.events):
         try:
@@ -89,7 +93,9 @@ def context_of(event: Mapping[str, Any], received_at: datetime, speaker: Speaker
     said = {
         name: headers[header][:most] for header, (name, most) in _DEVICE_HEADERS.items() if header in headers
     }
-    return cast("Context", clean({**context, "ip": event["requestContext"]["http"]["sourceIp"], **said}))
+    said["ip"] = event["requestContext"]["http"]["sourceIp"]
+    found = cast("Context", context | said)
+    return found if all(map(str.isprintable, said.values())) else cast("Context", clean(found))
 
 
 def _floor(speaker: Speaker, received_at: datetime, earliest: datetime) -> datetime:
@@ -104,6 +110,18 @@ def _sent_at(value: object) -> tuple[datetime | None, str | None]:
         return parse_time(value, "sent_at"), None
     except InvalidEventError as error:
         return None, str(error)
+
+
+def _plain_records(batch: Batch, reception: Reception, translate: Translate) -> list[str] | None:
+    if batch.suspect or reception.ignored:
+        return None
+    events = batch.events
+    if translate is not own_words:
+        try:
+            events = [own for event in events for own in translate(event, reception.speaker)]
+        except InvalidEventError:
+            return None
+    return plain.encode(events, reception, MAX_EVENT_BYTES)
 
 
 def _encode(event: Any, reception: Reception, translate: Translate, suspect: bool) -> list[str]:

@@ -5,7 +5,7 @@ kept in `metadata._truncated`.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -26,9 +26,14 @@ class InvalidEventError(ValueError):
     """One event can't be taken; the message begins with the field's name."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reception:
-    """What holds for all events of a request."""
+    """What holds for all events of a request.
+
+    `correction` is what to add to the client's times; zero unless its clock is off by more than five minutes.
+    In steps of five minutes: the time on the way is part of what a clock seems off by, and would put an
+    event of a quick request before one of a slow request that happened earlier.
+    """
 
     speaker: Speaker
     received_at: datetime
@@ -36,18 +41,16 @@ class Reception:
     sent_at: datetime | None = None
     # Why there is none, where one was said.
     ignored: str | None = None
+    correction: timedelta = field(default=timedelta(), init=False)
 
-    @property
-    def correction(self) -> timedelta:
-        """What to add to the client's times; zero unless its clock is off by more than five minutes.
+    def __post_init__(self) -> None:
+        off = timedelta() if self.sent_at is None else self.received_at - self.sent_at
+        if abs(off) > CLOCK_TOLERANCE:
+            self.correction = CLOCK_TOLERANCE * round(off / CLOCK_TOLERANCE)
 
-        In steps of five minutes: the time on the way is part of what a clock seems off by, and would put an
-        event of a quick request before one of a slow request that happened earlier.
-        """
-        if self.sent_at is None:
-            return timedelta()
-        off = self.received_at - self.sent_at
-        return CLOCK_TOLERANCE * round(off / CLOCK_TOLERANCE) if abs(off) > CLOCK_TOLERANCE else timedelta()
+    def new_id(self) -> str:
+        """For an event that came without."""
+        return ids.uuid7(int(self.received_at.timestamp() * 1000))
 
 
 def to_record(event: Any, reception: Reception) -> Record:
@@ -94,7 +97,7 @@ class _Reader:
         """The fields that every event may have, and those who it speaks of."""
         self.identifier("id", "event")
         if "id" not in self.record:
-            self.put("id", ids.uuid7(int(self.reception.received_at.timestamp() * 1000)))
+            self.put("id", self.reception.new_id())
         self.identifier("anonymous_id", "anonymous")
         self.identifier("session_id", "session")
         self.user()
@@ -153,14 +156,14 @@ class _Reader:
         if said is None:
             self.put("created_at", reception.received_at.isoformat())
             return
-        created = _within(said, reception)
+        created = within(said, reception)
         self.put("created_at", created.isoformat())
         if created != said:
             self.put("client_created_at", said.isoformat())
 
-    def time(self, field: str, within: Mapping[str, Any] | None = None, path: str = "") -> datetime | None:
-        value = (self.event if within is None else within).get(field)
-        return None if value is None else parse_time(value, f"{path}{field}")
+    def time(self, field: str) -> datetime | None:
+        value = self.event.get(field)
+        return None if value is None else parse_time(value, field)
 
     def text(self, field: str, most: int, required: bool = False) -> None:
         value = self.event.get(field)
@@ -195,20 +198,21 @@ class _Reader:
         metadata = self.mapping("metadata")
         context = self.mapping("context")
         if context and self.reception.speaker.kind == "server":
-            context = self.device(context)
+            context, device = without_device(context)
+            self.record |= device
         if context:
             metadata = {**(metadata or {}), "context": context}
         if metadata:
             self.put("metadata", dict(metadata))
 
-    def device(self, context: dict[str, Any]) -> dict[str, Any]:
-        """A server speaks of somebody else's device: takes that out of the context."""
-        rest = dict(context)
-        for field, most in _DEVICE.items():
-            value = rest.pop(field, None)
-            if isinstance(value, str) and value:
-                self.put(field, value[:most])
-        return rest
+
+def without_device(context: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """A server speaks of somebody else's device: the rest of the context, and what it says of that."""
+    rest = dict(context)
+    device = {field: rest.pop(field, None) for field in _DEVICE}
+    return rest, {
+        field: value[: _DEVICE[field]] for field, value in device.items() if isinstance(value, str) and value
+    }
 
 
 def parse_time(value: object, field: str) -> datetime:
@@ -225,6 +229,8 @@ def parse_time(value: object, field: str) -> datetime:
         raise InvalidEventError(f"{field}: must be an RFC 3339 time, not {shown(value)}") from None
     if moment.tzinfo is None:
         raise InvalidEventError(f"{field}: {shown(value)} has no offset (end it with Z for UTC)")
+    if moment.tzinfo is UTC:
+        return moment
     try:
         return moment.astimezone(UTC)
     except OverflowError:
@@ -232,7 +238,10 @@ def parse_time(value: object, field: str) -> datetime:
         return moment.replace(tzinfo=UTC)
 
 
-def _within(said: datetime, reception: Reception) -> datetime:
+def within(said: datetime, reception: Reception) -> datetime:
+    """The time by our clock, in the range that is taken."""
+    if not reception.correction and reception.earliest <= said <= reception.received_at + FUTURE:
+        return said
     # Differences reach farther than dates, so nothing overflows near the ends of the calendar.
     ahead = said - reception.received_at + reception.correction
     return reception.received_at + min(max(ahead, reception.earliest - reception.received_at), FUTURE)
@@ -256,23 +265,36 @@ def _interaction(reader: _Reader) -> None:
     reader.identifier("feed_id", "feed")
     reader.integer("position")
     record = reader.record
-    record["event_type"] = "content_interaction"
-    record["event_category"] = "content"
-    record["event_action"] = f"{record['interaction_type']}_{record['content_type']}"[:100]
+    record["event_type"], record["event_category"], record["event_action"] = interaction_words(
+        record["interaction_type"], record["content_type"]
+    )
+
+
+def interaction_words(interaction_type: str, content_type: str) -> tuple[str, str, str]:
+    """Type, category and action of the activity that an interaction is as well."""
+    return "content_interaction", "content", f"{interaction_type}_{content_type}"[:100]
 
 
 def _identify(reader: _Reader) -> None:
     reader.somebody()
-    traits = reader.mapping("traits") or {}
-    completeness = traits.get("profile_completeness")
+    reader.put("traits", checked_traits(reader.mapping("traits") or {}))
+
+
+def checked_traits(traits: Mapping[str, Any]) -> dict[str, Any]:
+    """Without nulls, and with the time of signing up in UTC.
+
+    Raises:
+        InvalidEventError: one of those that Footfall reads is wrong.
+    """
+    kept = {key: value for key, value in traits.items() if value is not None}
+    completeness = kept.get("profile_completeness")
     if completeness is not None and not _is_percentage(completeness):
         raise InvalidEventError(
             f"traits.profile_completeness: must be a number from 0 to 100, not {shown(completeness)}"
         )
-    signed_up = reader.time("created_at", traits, "traits.")
-    if signed_up is not None:
-        traits = {**traits, "created_at": signed_up.isoformat()}
-    reader.put("traits", {key: value for key, value in traits.items() if value is not None})
+    if "created_at" in kept:
+        kept["created_at"] = parse_time(kept["created_at"], "traits.created_at").isoformat()
+    return kept
 
 
 def _alias(reader: _Reader) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from footfall.events import VERSION, Context, dumps, pack, unpack
+from footfall.events import VERSION, Context, dumps, lines, pack, unpack
 
 CONTEXT: Context = {"received_at": "2026-11-22T10:00:00+00:00", "city": "Köln"}
 HEAD = len(dumps({"version": VERSION, **CONTEXT})) + len(',"events":[]')
@@ -44,6 +44,16 @@ def test_what_is_no_json_is_not_sent(value: float) -> None:
 
 def test_what_is_sent_is_compact_ascii() -> None:
     assert dumps({"ä": ["\x00", "\ud800", 1.5, None]}) == '{"\\u00e4":["\\u0000","\\ud800",1.5,null]}'
+
+
+@given(st.lists(st.dictionaries(st.text(), st.text() | st.integers() | st.lists(st.booleans()))))
+def test_lines_are_what_each_alone_would_be(values: list[dict[str, Any]]) -> None:
+    assert lines(values) == [dumps(value) for value in values]
+
+
+@pytest.mark.parametrize("text", ["\x7f", "é", "\U0001f600", "\n\u2028"])
+def test_lines_escape_what_ascii_does_not_print(text: str) -> None:
+    assert lines([{text: 1}, "plain", text]) == [dumps({text: 1}), '"plain"', dumps(text)]
 
 
 @pytest.mark.parametrize(

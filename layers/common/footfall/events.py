@@ -6,10 +6,17 @@ A record's keys are the columns that it ends in; what is null is left out. Times
 """
 
 import json
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, NotRequired, TypedDict, cast
 
+import msgspec
+
 VERSION = 1
+_DELETE = "\x7f"
+_UNUSUAL = re.compile(r"[^\x00-\x7e]+")
+_LINES = msgspec.json.Encoder()
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 RecordKind = Literal["activity", "interaction", "identify", "unlink", "content", "rejected"]
 
 
@@ -84,17 +91,37 @@ def dumps(value: Any) -> str:
     Raises:
         ValueError: NaN or an infinity is in it.
     """
-    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(value)
 
 
-def pack(context: Context, records: Iterable[str], most_bytes: int) -> Iterator[str]:
-    """Message bodies of at most `most_bytes` that hold all records, each already encoded by `dumps`."""
-    head = dumps({"version": VERSION, **context})[:-1] + ',"events":['
+def lines(values: Iterable[Any]) -> list[str]:
+    """What `dumps` makes of each, but for how numbers are spelled; quicker. NaN and infinities become null.
+
+    Raises:
+        ValueError: a lone surrogate is in it.
+    """
+    text = _LINES.encode_lines(values).decode()
+    if _DELETE in text or not text.isascii():
+        text = _UNUSUAL.sub(_escaped, text)
+    return text.split("\n")[:-1]
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return json.dumps(found[0])[1:-1]
+
+
+def pack(context: Context, records: Sequence[str], most_bytes: int) -> Iterator[str]:
+    """Message bodies of at most `most_bytes` that hold all records, each already encoded as `dumps` does."""
+    (head,) = lines([{"version": VERSION, **context}])
+    head = head[:-1] + ',"events":['
     for group in _groups(records, most_bytes - len(head) - 2):
         yield head + ",".join(group) + "]}"
 
 
-def _groups(records: Iterable[str], room: int) -> Iterator[list[str]]:
+def _groups(records: Sequence[str], room: int) -> Iterator[Sequence[str]]:
+    if records and sum(map(len, records)) + len(records) <= room:
+        yield records
+        return
     group: list[str] = []
     used = 0
     for record in records:
