@@ -11,6 +11,7 @@ from benchmarks.framework import Bench, Measured, benchmark, spread
 from benchmarks.messages import Batch, batches, bodies_of, each
 from benchmarks.race import requests_of
 from benchmarks.sides import Consumer
+from benchmarks.sqs import QueueServer, queue_server
 from benchmarks.traffic import Sent, Traffic
 
 REQUESTS = 50
@@ -24,15 +25,20 @@ AGAINST = (
 @benchmark("cpu_us_per_event", unit="us of CPU", against=AGAINST)
 def cpu_us_per_event(bench: Bench) -> Measured:
     traffic = Traffic(bench.now - timedelta(hours=2))
-    with bench.postgres.database() as url, Door() as door:
+    with bench.postgres.database() as url, Door() as door, queue_server() as server:
         consumer = Consumer(url)
         for batch in batches(traffic.ties(), REQUESTS * 20):
             consumer.consume(batch)
         queue = requests_of(traffic, "one_session")
         for _ in range(bench.sized(WARM_UP, 7)):
-            _lap(door, consumer, list(itertools.islice(queue, REQUESTS)))
+            _lap(door, consumer, server, list(itertools.islice(queue, REQUESTS)))
         rounds = [
-            _round([_lap(door, consumer, list(itertools.islice(queue, REQUESTS))) for _ in range(BATCHES)])
+            _round(
+                [
+                    _lap(door, consumer, server, list(itertools.islice(queue, REQUESTS)))
+                    for _ in range(BATCHES)
+                ]
+            )
             for _ in range(bench.sized(ROUNDS, 3))
         ]
         consumer.close()
@@ -40,7 +46,9 @@ def cpu_us_per_event(bench: Bench) -> Measured:
     return Measured(value, {part: spread([one[part] for one in rounds], 2) for part in rounds[0]})
 
 
-def _lap(door: Door, consumer: Consumer, requests: list[Sent]) -> tuple[int, dict[str, Cost]]:
+def _lap(
+    door: Door, consumer: Consumer, server: QueueServer, requests: list[Sent]
+) -> tuple[int, dict[str, Cost]]:
     events = sum(sent.events for sent in requests)
     _, reading = measure(lambda: each(requests, lambda sent: json.loads(sent.body)))
     _, preparing = measure(lambda: each(requests, bodies_of))
@@ -53,15 +61,20 @@ def _lap(door: Door, consumer: Consumer, requests: list[Sent]) -> tuple[int, dic
         "ingest_without_sending": preparing,
         "ingest": ingest,
         "consumer": writing,
+        "queue_server": Cost(server.carry(bodies)),
     }
 
 
 def _round(laps: list[tuple[int, dict[str, Cost]]]) -> dict[str, float]:
     new = sum(count for count, _ in laps)
     costs = {part: total(costs[part] for _, costs in laps).per_event(new) for part in laps[0][1]}
-    ingest, consumer = costs["ingest"], costs["consumer"]
+    ingest, consumer, server = costs["ingest"], costs["consumer"], costs["queue_server"]
+    total_cpu = ingest["cpu"] + consumer["cpu"]
     return {
-        "total": ingest["cpu"] + consumer["cpu"],
+        "total": total_cpu,
+        "events_per_cpu_second": 1e6 / total_cpu,
+        "queue_server_apart": server["cpu"],
+        "events_per_cpu_second_with_queue_server": 1e6 / (total_cpu + server["cpu"]),
         "ingest_handler_with_boto3": ingest["cpu"],
         "of_it_read_take_pack": costs["ingest_without_sending"]["cpu"],
         "consumer_python": consumer["python"],
