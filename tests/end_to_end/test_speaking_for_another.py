@@ -22,7 +22,7 @@ OF_VICTIM = (
     "SELECT * FROM profiles WHERE id = %(user)s",
     "SELECT * FROM traits WHERE owner_is_user AND owner_id = %(user)s",
     "SELECT * FROM user_preferences WHERE user_id = %(user)s AND source = 'explicit'",
-    "SELECT anonymous_id, user_id FROM identities WHERE user_id = %(user)s",
+    "SELECT anonymous_id, user_id, unlinked_at FROM identities WHERE user_id = %(user)s",
 )
 
 
@@ -158,9 +158,14 @@ def victim(stack: LocalStack, database: psycopg.Connection[Any]) -> Victim:
             **usual,
         },
     ]
+    before_login = {"event_type": "page_view", "id": str(uuid.uuid4()), **usual}
+    url = f"/v1/events?write_key={stack.local()['browser_key']}"
+    assert stack.post(url, before_login).status == 202
     assert stack.post("/v1/me/events", {"events": events}, token).status == 202
     assert stack.request("PUT", "/v1/users/me/preferences/theme", b'"dark"', token).status == 200
+    linked = "SELECT FROM user_activities WHERE id = %s AND is_linked"
     eventually(lambda: is_counted(database, one.view))
+    eventually(lambda: database.execute(linked, [before_login["id"]]).rowcount == 1)
     return one
 
 
@@ -215,7 +220,7 @@ def test_a_tied_id_adds_to_the_user_and_changes_nothing_that_was_there(
     url = f"/v1/events?write_key={stack.local()['server_key']}"
     assert stack.post(url, unlink).body == {"accepted": 1, "rejected": []}
     eventually(lambda: database.execute(whose, [victim.visitor]).fetchall() == [(None, False)])
-    assert rows_of(victim, database)[0] == activities
+    assert rows_of(victim, database)[0] == [row for row in activities if '"is_linked": false' in row]
 
 
 @pytest.mark.parametrize(("method", "path"), READS)

@@ -1,9 +1,10 @@
 """A long history changes hands: at once in what decides, in bounded steps in what is stored."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from contextlib import contextmanager
+from datetime import datetime
 from threading import Event
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
@@ -200,36 +201,57 @@ def test_a_claim_begins_anew_that_knew_a_tie_which_is_undone_meanwhile(
     writer: Writer, database: Database, database_url: str
 ) -> None:
     writer.write(message(identify("ada"), received=10))
-    undone, go_on = Event(), Event()
-
-    def undo(transaction: Transaction) -> None:
-        writing._write(transaction, [_prepared(record("unlink", user_id=ADA), 20)])
-        undone.set()
-        assert go_on.wait(30)
-
-    other = Database(let_in(database_url, "footfall_session"), QUERIES)
-    with ThreadPoolExecutor() as threads:
-        undoing = threads.submit(partial(other.run, undo))
-        assert undone.wait(30)
+    with undoing(database_url, writer) as go_on, ThreadPoolExecutor() as threads:
         claiming = threads.submit(writing.write, database, [_prepared(identify("ada"), 30)], patience=0)
-        until(
-            lambda: (
-                writer.one("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-                == (1,)
-            )
-        )
-        go_on.set()
-        undoing.result()
+        go_on()
         with pytest.raises(DatabaseUnavailableError, match="meanwhile"):
             claiming.result()
-    other.close()
     assert writing.write(database, [_prepared(identify("ada"), 30)], patience=0) == 1
     writer.write(message(record(), received=40))
     assert linked(writer)[0] == 1
 
 
+@pytest.mark.usefixtures("long_history")
+def test_a_step_waits_while_somebody_decides(writer: Writer, database: Database, database_url: str) -> None:
+    writer.write(message(identify("ada"), received=10))
+    with undoing(database_url, writer) as go_on, ThreadPoolExecutor() as threads:
+        stepping = threads.submit(database.run, relinking._step)
+        go_on()
+        assert stepping.result()
+    assert relinking.work_off(database, patience=60)
+    assert linked(writer) == (0, 0, 0, 0)
+
+
+@contextmanager
+def undoing(database_url: str, writer: Writer) -> Iterator[Callable[[], None]]:
+    """An unlink that is written and not committed, until what is called sees somebody wait for it."""
+    undone, go_on = Event(), Event()
+
+    def undo(transaction: Transaction) -> None:
+        writing._write(transaction, [_prepared(record("unlink", user_id=ADA), 20)])
+        undone.set()
+        go_on.wait(60)
+
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+
+    def commit() -> None:
+        until(lambda: writer.one(waiting) == (1,))
+        go_on.set()
+        unlinking.result()
+
+    other = Database(let_in(database_url, "footfall_session"), QUERIES)
+    with ThreadPoolExecutor() as threads:
+        unlinking = threads.submit(other.run, undo)
+        try:
+            assert undone.wait(60)
+            yield commit
+        finally:
+            go_on.set()
+    other.close()
+
+
 def _prepared(said: Record, received: float) -> dict[str, Any]:
-    return prepared(said, BASE.__class__.fromisoformat(at(received)))
+    return prepared(said, datetime.fromisoformat(at(received)))
 
 
 @pytest.mark.usefixtures("long_history")
