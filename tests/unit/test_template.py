@@ -1,5 +1,6 @@
 """The template's reader: what SAM and CloudFormation would make of it, it makes too."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,11 +8,12 @@ import pytest
 
 from local.template.intrinsics import TemplateError, load_yaml
 from local.template.model import Cors, Template, Throttle
-from local.template.parameters import parse_overrides
+from local.template.parameters import parse_overrides, read_parameters
 from local.template.reader import read_template
 from tests.deployed import deployed as as_deployed
 
 PROJECT = Path(__file__).parents[2]
+DIGEST = "3f" * 32
 
 
 def read(tmp_path: Path, text: str, **overrides: str) -> Template:
@@ -221,6 +223,29 @@ def test_what_cannot_be_read_is_named_with_its_place(
 def test_parameters_are_checked(tmp_path: Path, overrides: dict[str, str], problem: str) -> None:
     with pytest.raises(TemplateError, match=problem):
         read(tmp_path, SMALL, **overrides)
+
+
+@pytest.mark.parametrize(
+    ("value", "refused"),
+    [
+        ("", None),
+        (f"{DIGEST},{DIGEST.upper()}", None),
+        (f"{DIGEST}@https://shop.example, {DIGEST}@http://localhost:3000", None),
+        ("my-key", "my-key"),
+        (f"{DIGEST},my-key", "my-key"),
+        (f"{DIGEST}@shop.example", f"{DIGEST}@shop.example"),
+        (f"{DIGEST}@https://shop.example/start", f"{DIGEST}@https://shop.example/start"),
+        (f"{DIGEST}@https://a@https://b", f"{DIGEST}@https://a@https://b"),
+    ],
+)
+def test_only_digests_of_browser_keys_are_taken(value: str, refused: str | None) -> None:
+    declared = load_yaml((PROJECT / "template.yaml").read_text(encoding="utf-8"))["Parameters"]
+    declared = {"BrowserKeyHashes": declared["BrowserKeyHashes"]}
+    if refused is None:
+        assert len(read_parameters(declared, {"BrowserKeyHashes": value})["BrowserKeyHashes"]) >= 1
+        return
+    with pytest.raises(TemplateError, match=re.escape(f"{refused!r} doesn't match ^$|^[0-9A-Fa-f]{{64}}")):
+        read_parameters(declared, {"BrowserKeyHashes": value})
 
 
 def test_overrides_are_written_as_sam_takes_them() -> None:
