@@ -253,7 +253,7 @@ def test_a_wrong_clock_is_corrected_by_the_time_of_sending(sent_at: str) -> None
         records(7, {**TRACK, **message, "sentAt": sent_at})[1],
     ):
         assert datetime.fromisoformat(found["created_at"]) == NOW - timedelta(minutes=30)
-        assert datetime.fromisoformat(found["client_created_at"]) == NOW - timedelta(hours=0.5)
+        assert datetime.fromisoformat(found["client_created_at"]) == NOW + timedelta(hours=1.5)
 
 
 @pytest.mark.parametrize("said", ["now", 5, [], {"a": 1}, True, math.nan])
