@@ -26,7 +26,7 @@ from functions.ingest.cleaning import clean
 from functions.ingest.reading import Batch, parse, some
 from functions.ingest.showing import kind_of, shown
 from functions.ingest.speaking import Speaker
-from functions.ingest.validating import InvalidEventError, parse_time
+from functions.ingest.validating import InvalidEventError, is_percentage, parse_time
 
 Event = dict[str, Any]
 Message = Mapping[str, Any]
@@ -229,6 +229,9 @@ def _identify(message: Message, _: Event) -> Event:
     spelled = traits.pop("created_at", None) or traits.pop("createdAt", None)
     signed_up = _utc(spelled)
     said = {"created_at": signed_up} if _is_time(signed_up) else {"createdAt": spelled}
+    completeness = traits.get("profile_completeness")
+    if completeness is not None and not is_percentage(completeness):
+        said["profileCompleteness"] = traits.pop("profile_completeness")
     return {"type": "identify", "traits": traits | said}
 
 

@@ -288,7 +288,7 @@ def checked_traits(traits: Mapping[str, Any]) -> dict[str, Any]:
     """
     kept = {key: value for key, value in traits.items() if value is not None}
     completeness = kept.get("profile_completeness")
-    if completeness is not None and not _is_percentage(completeness):
+    if completeness is not None and not is_percentage(completeness):
         raise InvalidEventError(
             f"traits.profile_completeness: must be a number from 0 to 100, not {shown(completeness)}"
         )
@@ -332,7 +332,7 @@ def _content(reader: _Reader) -> None:
     reader.put("available", available)
 
 
-def _is_percentage(value: object) -> bool:
+def is_percentage(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 100
 
 

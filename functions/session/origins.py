@@ -17,6 +17,9 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _NETWORKS = {4: 24, 6: 48}
 # As it stands in JSON, and in JSON within JSON; bounded, so that it takes linear time.
 _ADDRESS_IN_TEXT = re.compile(r'("(?:ip|viewer)\\{0,8}"\s{0,8}:\s{0,8}\\{0,8}")([^"\\]{0,100})')
+# Percent-encoding hides from ingest what no column takes.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_LONGEST = 100
 
 
 class Place(NamedTuple):
@@ -58,7 +61,8 @@ class Origins:
         """
         ip, place = self._known(address)
         where = country or place.country
-        return Origin(ip, where, (unquote(city) or (place.city if where == place.country else None)))
+        said = _UNSTORABLE.sub("\ufffd", unquote(city))[:_LONGEST]
+        return Origin(ip, where, (said or (place.city if where == place.country else None)))
 
     def shortened(self, text: str) -> str:
         """A text in which the addresses of a message or an event stand as they may be stored."""

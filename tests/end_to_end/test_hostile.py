@@ -4,6 +4,7 @@ import http.client
 import itertools
 import os
 import random
+from contextlib import suppress
 
 import pytest
 
@@ -75,7 +76,7 @@ def resident(stack: LocalStack) -> int:
 def test_nothing_that_is_sent_breaks_the_api(stack: LocalStack) -> None:
     chance = random.Random(4)
     keys = [stack.local()[name] for name in ("browser_key", "server_key")]
-    statuses = set()
+    statuses: list[int] = []
     before = resident(stack)
     for body in itertools.islice(bodies(seed=4), NUMBER):
         path = chance.choice(PATHS[:8] if chance.random() < 0.7 else PATHS)
@@ -85,12 +86,16 @@ def test_nothing_that_is_sent_breaks_the_api(stack: LocalStack) -> None:
         method = (
             "POST" if chance.random() < 0.9 else chance.choice(("GET", "PUT", "DELETE", "OPTIONS", "TRACE"))
         )
-        connection.request(method, target, body, chance.choice(HEADERS))
-        answer = connection.getresponse()
-        answer.read()
+        # An answer may come before all of the body is read, and the rest of it then finds nobody.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            connection.request(method, target, body, chance.choice(HEADERS))
+        with suppress(ConnectionResetError, http.client.RemoteDisconnected):
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.status < 500, (method, target, body[:200])
+            statuses.append(answer.status)
         connection.close()
-        assert answer.status < 500, (method, target, body[:200])
-        statuses.add(answer.status)
-    assert statuses >= {200, 202, 400, 401, 404}
+    assert len(statuses) > 0.95 * NUMBER
+    assert set(statuses) >= {200, 202, 400, 401, 404}
     assert resident(stack) - before < 300 * MEBIBYTE
     assert stack.get("/health").status == 200

@@ -149,3 +149,8 @@ def test_a_damaged_file_costs_places_alone(file: Path, tmp_path: Path) -> None:
     content[start : start + 40] = b"\xff" * 40
     damaged.write_bytes(content)
     assert Origins("whole", places_of(str(damaged))).of(BERLIN) == (BERLIN, None, None)
+
+
+def test_what_percent_encoding_hides_is_stored_as_far_as_it_can_be() -> None:
+    assert Origins().of("203.0.113.7", "DE", "%41" * 300).city == "A" * 100
+    assert Origins().of("203.0.113.7", "DE", "a%00b").city == "a\ufffdb"

@@ -388,3 +388,9 @@ def test_each_message_is_queued_or_refused_exactly_once(
         assert not any("user_id" in one or "verified" in one for one in found)
     for one in found:
         assert ids.is_uuid(one["id"])
+
+
+@pytest.mark.parametrize("said", ["80%", -1, 101, [], True])
+def test_a_completeness_that_is_none_costs_no_identify(said: Any) -> None:
+    traits = record({"type": "identify", "traits": {"profile_completeness": said, "plan": "pro"}})["traits"]
+    assert traits == {"profileCompleteness": said, "plan": "pro"}
