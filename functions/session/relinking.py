@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from footfall.database import Database, Row, Transaction
-from footfall.errors import DatabaseUnavailableError
+from footfall.errors import BadDataError, DatabaseUnavailableError
 from footfall.telemetry import logger
 
 # Keeps these advisory locks apart from others'.
@@ -36,7 +36,7 @@ def work_off(database: Database, patience: float) -> bool:
         while database.run(_step):
             if time.monotonic() > deadline:
                 return False
-    except DatabaseUnavailableError as error:
+    except (DatabaseUnavailableError, BadDataError) as error:
         logger("session").warning("histories wait", extra={"reason": str(error)})
         return False
     return True
