@@ -9,6 +9,8 @@ import math
 import re
 from typing import Any
 
+from footfall.text import UNSTORABLE
+
 MAX_DEPTH = 32
 
 # Cheap tests of the raw bytes, so that a usual body is never walked through: an escaped NUL or surrogate …
@@ -19,7 +21,6 @@ _NUL = b"\\u0000"
 MANY_DIGITS = 300
 _SAMPLED_DIGITS = 10
 _DIGIT_TO_ZERO = bytes.maketrans(b"123456789", b"0" * 9)
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def is_suspect(body: bytes) -> bool:
@@ -39,13 +40,13 @@ def clean(value: Any, depth: int = 0) -> Any:
     """The same value with nothing in it that can't be stored."""
     match value:
         case str():
-            return _UNSTORABLE.sub("\ufffd", value)
+            return UNSTORABLE.sub("\ufffd", value)
         case bool() | None:
             return value
         case int() | float():
             return value if _is_storable(value) else None
         case dict() if depth < MAX_DEPTH:
-            return {_UNSTORABLE.sub("\ufffd", key): clean(item, depth + 1) for key, item in value.items()}
+            return {UNSTORABLE.sub("\ufffd", key): clean(item, depth + 1) for key, item in value.items()}
         case list() if depth < MAX_DEPTH:
             return [clean(item, depth + 1) for item in value]
     return None

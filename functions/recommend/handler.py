@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from footfall.database import Database, Transaction
 from footfall.errors import BadDataError, BadRequestError
 from footfall.http import ADMIN, READ, Answer, Request, dispatch
 from footfall.settings import Settings
+from footfall.text import UNSTORABLE
 from functions.recommend import people
 from functions.recommend.feed import Wish, feed
 
@@ -25,8 +25,6 @@ QUERIES = {**queries.load(Path(__file__).parent), **suggesting.QUERIES}
 
 # Long enough for a database that was restarted, short enough for a page that waits.
 PATIENCE_SECONDS = 3.0
-
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
@@ -101,7 +99,7 @@ def _key(request: Request) -> str:
 
 
 def _storable(name: str, text: str) -> str:
-    if _UNSTORABLE.search(text):
+    if UNSTORABLE.search(text):
         raise BadRequestError(f"{name}: {text[:40]!r} holds a character that can't be stored")
     return text
 

@@ -11,6 +11,7 @@ import maxminddb
 
 from footfall.settings import KeptAddresses
 from footfall.telemetry import logger
+from footfall.text import UNSTORABLE
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 # How much of an address, in bits, says the network and not who is in it.
@@ -18,7 +19,6 @@ _NETWORKS = {4: 24, 6: 48}
 # As it stands in JSON, and in JSON within JSON; bounded, so that it takes linear time.
 _ADDRESS_IN_TEXT = re.compile(r'("(?:ip|viewer)\\{0,8}"\s{0,8}:\s{0,8}\\{0,8}")([^"\\]{0,100})')
 # Percent-encoding hides from ingest what no column takes.
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _LONGEST = 100
 
 
@@ -61,7 +61,7 @@ class Origins:
         """
         ip, place = self._known(address)
         where = country or place.country
-        said = _UNSTORABLE.sub("\ufffd", unquote(city))[:_LONGEST]
+        said = UNSTORABLE.sub("\ufffd", unquote(city))[:_LONGEST]
         return Origin(ip, where, (said or (place.city if where == place.country else None)))
 
     def shortened(self, text: str) -> str:
