@@ -18,8 +18,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _NETWORKS = {4: 24, 6: 48}
 # As it stands in JSON, and in JSON within JSON; bounded, so that it takes linear time.
 _ADDRESS_IN_TEXT = re.compile(r'("(?:ip|viewer)\\{0,8}"\s{0,8}:\s{0,8}\\{0,8}")([^"\\]{0,100})')
-# Percent-encoding hides from ingest what no column takes.
-_LONGEST = 100
+_LONGEST_CITY = 100
 
 
 class Place(NamedTuple):
@@ -61,7 +60,8 @@ class Origins:
         """
         ip, place = self._known(address)
         where = country or place.country
-        said = UNSTORABLE.sub("\ufffd", unquote(city))[:_LONGEST]
+        # Percent-encoding hides from ingest what no column takes.
+        said = UNSTORABLE.sub("\ufffd", unquote(city))[:_LONGEST_CITY]
         return Origin(ip, where, (said or (place.city if where == place.country else None)))
 
     def shortened(self, text: str) -> str:
