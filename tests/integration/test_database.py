@@ -93,14 +93,21 @@ def test_what_a_deadlock_undid_is_done_again(database_url: str) -> None:
 
 
 @pytest.mark.parametrize("code", ["40001", "40P01"])
-def test_it_is_tried_again_after_growing_pauses_that_chance_tells_apart(
+def test_it_is_tried_again_on_the_same_connection_after_growing_pauses_of_chance(
     database_url: str, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
     pauses: list[float] = []
     monkeypatch.setattr(time, "sleep", pauses.append)
     database = Database(database_url, QUERIES)
+    connections: set[int] = set()
+
+    def work(transaction: Transaction) -> None:
+        connections.add(backend(transaction))
+        transaction.run(code)
+
     with pytest.raises(DatabaseUnavailableError):
-        database.run(lambda transaction: transaction.run(code), patience=1.4)
+        database.run(work, patience=1.4)
+    assert len(connections) == 1
     shares = [pause / (0.02 * 2**number) for number, pause in enumerate(pauses[:6])]
     assert len(shares) == 6
     assert all(0.5 <= share <= 1.5 for share in shares)

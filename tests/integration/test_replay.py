@@ -46,6 +46,7 @@ from tests.tables import Tables, clear, dump, table_names
 BROWSER, SERVER, ADA = Speaker("browser"), Speaker("server"), Speaker("user", "ada")
 # In a month that is not there.
 LONG_AGO = month(BASE, -20) + timedelta(days=3)
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
 Step = dict[str, Any]
 
 
@@ -242,7 +243,9 @@ TOUCHED = "SELECT user_id, anonymous_id, is_linked, received_at, created_at FROM
 def test_a_replay_believes_whom_ingest_believed(site: Site, speaker: Speaker) -> None:
     """In the middle of good ones, with all that a row has of the request."""
     good = [{**VIEW, "id": f"good {number}"} for number in range(2)]
-    bad = {**VIEW, "id": "bad", "event_type": 7, "user_id": "victim"}
+    # A server says whose device it speaks of.
+    said = {"user_agent": FIREFOX, "country": "FR"}
+    bad = {**VIEW, "id": "bad", "event_type": 7, "user_id": "victim", "context": said}
     site.deliver(request(good[0], bad, good[1], speaker=speaker))
     reason = "event_type: must be text, not a number"
     assert site.waiting() == [("ingest", reason)]
