@@ -25,8 +25,9 @@ from functions.session.writing import StoredRecord, write
 Step = dict[str, Any]
 # By the ids of rows; none where the row's event is stored now.
 Reasons = dict[str, str | None]
-# Of one step: it must end in time, and what ingest validates again travels in an answer (6 MB).
-MOST_ROWS = 500
+# Of one step: rows that are all refused again take some two transactions each, and what ingest validates again
+# travels in an answer (6 MB).
+MOST_ROWS = 100
 MOST_BYTES = 1024 * 1024
 BEGINNING = "00000000-0000-0000-0000-000000000000"
 # Names the row of a record; no column takes it.
