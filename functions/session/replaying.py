@@ -25,7 +25,7 @@ from functions.session.writing import StoredRecord, write
 Step = dict[str, Any]
 # By the ids of rows; none where the row's event is stored now.
 Reasons = dict[str, str | None]
-# Of one step: rows that are all refused again take some two transactions each, and what ingest validates again
+# Of one step: rows that are all refused again take two transactions each, and what ingest validates again
 # travels in an answer (6 MB).
 MOST_ROWS = 100
 MOST_BYTES = 1024 * 1024
