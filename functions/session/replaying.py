@@ -129,11 +129,11 @@ def _shown(row: Row) -> dict[str, Any]:
 
 def _prepared(event: Mapping[str, Any], origins: Origins) -> list[dict[str, Any]]:
     """With the device that was told of the request; a server speaks of somebody else's."""
-    message = {"version": VERSION, "received_at": event["received_at"], "events": event["records"]}
-    records = prepare(dumps(message), origins)
-    if event["request"]["speaker"] == "server":
+    speaker, device = event["request"]["speaker"], event["request"]["device"]
+    request = {"version": VERSION, "received_at": event["received_at"], "speaker": speaker}
+    records = prepare(dumps({**request, "events": event["records"]}), origins)
+    if speaker == "server":
         return records
-    device = event["request"]["device"]
     return [
         record | device | {"is_bot": device["is_bot"] and not record.get("verified", False)}
         for record in records

@@ -245,7 +245,7 @@ def test_a_replay_believes_whom_ingest_believed(site: Site, speaker: Speaker) ->
     good = [{**VIEW, "id": f"good {number}"} for number in range(2)]
     # A server says whose device it speaks of.
     said = {"user_agent": FIREFOX, "country": "FR"}
-    bad = {**VIEW, "id": "bad", "event_type": 7, "user_id": "victim", "context": said}
+    bad = {**VIEW, "id": "bad", "event_type": 7, "user_id": "victim", "session_id": None, "context": said}
     site.deliver(request(good[0], bad, good[1], speaker=speaker))
     reason = "event_type: must be text, not a number"
     assert site.waiting() == [("ingest", reason)]
