@@ -10,18 +10,18 @@ from local.feeding.door import Door, DoorError
 T = TypeVar("T")
 
 REQUESTS_AT_ONCE = 4
-LOOK_EVERY_SECONDS = 0.25
 
 
 class Backlog:
-    """What waits in the queue, measured four times a second.
+    """What waits in the queue, measured `every` so many seconds.
 
     Sending stops above `most` messages and goes on below half of it, so the queue never holds more than
     `most` and what is sent between two measurements.
     """
 
-    def __init__(self, door: Door, most: int) -> None:
+    def __init__(self, door: Door, most: int, every: float = 0.25) -> None:
         self.longest = 0
+        self._every = every
         self._door = door
         self._most = most
         self._room = asyncio.Event()
@@ -45,7 +45,7 @@ class Backlog:
             # While it doesn't answer, what was decided last holds, and whoever sends notices the outage.
             with suppress(DoorError):
                 self.note(await self._door.waiting())
-            await asyncio.sleep(LOOK_EVERY_SECONDS)
+            await asyncio.sleep(self._every)
 
     def note(self, waiting: int) -> None:
         """Decides by one measurement."""

@@ -37,7 +37,7 @@ async def stored(door: Door, ids: Collection[str], count: Count) -> Stored:
 
 
 async def wait_for(
-    door: Door, ids: Collection[str], count: Count, on_progress: Callable[[int], None]
+    door: Door, ids: Collection[str], count: Count, on_progress: Callable[[int], object]
 ) -> Stored:
     """Waits until all ids are stored, or none has come for a while."""
     last, since = -1, time.monotonic()
