@@ -69,7 +69,7 @@ class Demo:
         )
 
     def _survey(self) -> Counter[str]:
-        """Notes the ids of all that will be sent; how much of it is each user's."""
+        """Notes the ids of all that will be sent; how much each user does in the last week."""
         self._ids = [event["id"] for event in self._world.said_by_server()]
         activity: Counter[str] = Counter()
         days = (self._world.until - self._world.since).days
@@ -77,8 +77,9 @@ class Demo:
             for legs in self._world.visits():
                 for leg in legs:
                     self._ids += (event["id"] for event in leg.events)
-                    activity[leg.user_id or ""] += len(leg.events)
                 begun_at = datetime.fromisoformat(legs[0].events[0]["created_at"])
+                if begun_at > self._world.until - timedelta(days=7):
+                    activity.update(leg.user_id for leg in legs for _ in leg.events if leg.user_id)
                 bar.update(max((begun_at - self._world.since).days - bar.n, 0))
             bar.update(days - bar.n)
         return activity

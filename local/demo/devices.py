@@ -18,11 +18,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A browser: the random id that it keeps, what its requests say of it, and what its pages say."""
+    """A browser or an app: the random id that it keeps, and what is said of it.
+
+    `headers` are those of its own requests, as they come through CloudFront; `forwarded` is what the
+    product's server says of it in the events that it passes on; `context` is what it says itself.
+    """
 
     anonymous_id: str
-    is_handheld: bool
+    is_app: bool
     headers: Mapping[str, str]
+    forwarded: Mapping[str, str]
     context: Mapping[str, Any]
 
 
@@ -97,6 +102,10 @@ HANDHELDS: Mapping[Browser, float] = {
         "820x1106",
     ): 1,
 }
+APPS: Mapping[Browser, float] = {
+    Browser("Dalvik/2.1.0 (Linux; U; Android 15; Pixel 8 Build/AP3A.240905.015)", "412x915"): 5,
+    Browser(f"Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) {_WEBKIT} Mobile/15E148", "390x844"): 5,
+}
 CRAWLERS: Mapping[Browser, float] = {
     Browser("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", "1024x1024"): 4,
     Browser(f"Mozilla/5.0 {_KHTML}; compatible; GPTBot/1.2; +https://openai.com/gptbot)", "1024x1024"): 2,
@@ -105,7 +114,7 @@ CRAWLERS: Mapping[Browser, float] = {
 
 
 def device(source: random.Random, browsers: Mapping[Browser, float], place: Place) -> Device:
-    """One of these browsers, there; the place stands in its requests as CloudFront would write it."""
+    """One of these browsers, there."""
     browser = pick(source, browsers)
     hints = {
         "sec-ch-ua": browser.brands,
@@ -119,9 +128,11 @@ def device(source: random.Random, browsers: Mapping[Browser, float], place: Plac
         "cloudfront-viewer-country": place.country,
         "cloudfront-viewer-city": quote(place.city),
     }
+    said = {"user_agent": browser.user_agent, "ip": address, "country": place.country, "city": place.city}
     return Device(
         anonymous_id=uuid4(source),
-        is_handheld=browsers is HANDHELDS,
+        is_app=browsers is APPS,
         headers={"user-agent": browser.user_agent, **(hints if browser.brands else {}), **edge},
-        context={"viewport": browser.viewport, "touch": browsers is HANDHELDS},
+        forwarded=said,
+        context={"viewport": browser.viewport, "touch": browsers in (APPS, HANDHELDS)},
     )

@@ -16,14 +16,18 @@ SHOWN: Mapping[str, str] = {
 
 
 def people(world: World, activity: Mapping[str, int]) -> Sequence[Account]:
-    """One of each role, of those who still come and come often, and who signed up last."""
+    """One of each role, of those who come often lately, and who signed up last.
+
+    Args:
+        activity: how much each did lately.
+    """
     present = [one for one in world.accounts if one.is_there(world.until) and activity.get(one.user_id)]
     ranked = sorted(present, key=lambda one: (-activity[one.user_id], one.user_id))
     chosen = []
     for role in SHOWN:
         alike = [one for one in ranked if one.person.role == role]
         # Among the busy ones, not the busiest.
-        chosen += alike[len(alike) // 10 :][:1]
+        chosen += alike[len(alike) // 5 :][:1]
     newest = max(present, key=lambda one: one.signed_up_at, default=None)
     return [*chosen, *([newest] if newest and newest not in chosen else [])]
 

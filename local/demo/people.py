@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from local.demo.devices import DESKTOPS, HANDHELDS, PLACES, Device, Place, device
+from local.demo.devices import APPS, DESKTOPS, HANDHELDS, PLACES, Device, Place, device
 from local.demo.dice import dice, pick
 from local.demo.topics import INTERESTS, TOPICS
 
@@ -25,6 +25,7 @@ STAYS = timedelta(days=365)
 # From the first anonymous visit to the sign-up at most.
 BEFORE_SIGN_UP = timedelta(days=10)
 CHURNED = 0.2
+HAVE_THE_APP = 0.65
 
 ROLES: Mapping[Role, float] = {"job_seeker": 30, "recruiter": 12, "builder": 28, "lurker": 30}
 # How much of what they look at is of which type; each person's own tastes vary it.
@@ -106,7 +107,7 @@ class Person:
     devices: Sequence[Device]
 
     def device_at(self, source: random.Random, moment: datetime) -> Device:
-        """At work mostly the first, else mostly the last."""
+        """At work mostly the first, else mostly the app, where there is one."""
         at_work = 9 <= moment.astimezone(self.rhythm.time_zone).hour < 17
         return self.devices[0 if at_work == (source.random() < 0.8) else -1]
 
@@ -194,8 +195,8 @@ def _person(source: random.Random, role: Role) -> Person:
     place = pick(source, PLACES)
     first = HANDHELDS if source.random() < 0.25 else DESKTOPS
     devices = [device(source, first, place)]
-    if source.random() < 0.5:
-        devices.append(device(source, HANDHELDS, place))
+    if source.random() < HAVE_THE_APP:
+        devices.append(device(source, APPS, place))
     return Person(role, _tastes(source, role), place, _rhythm(source, role, place), devices)
 
 

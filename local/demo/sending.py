@@ -1,9 +1,14 @@
-"""Sends the network's events as a product does: its server, its pages, and who is logged in on them."""
+"""Sends the network's events as a product does.
+
+Its server says what it knows itself, and passes on what its app tells it. Pages send for themselves, with a
+token where somebody is logged in, and so does the app where somebody logs in.
+"""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from local.demo.visits import Leg
 from local.feeding.door import Door, Event
@@ -12,6 +17,7 @@ from local.feeding.sending import Backlog, send_all
 T = TypeVar("T")
 
 EVENTS_PER_REQUEST = 500
+EVENTS_PER_FORWARD = 100
 REQUESTS_AT_ONCE = 8
 # A message is some ten events; the consumers write so many in some seconds.
 MOST_WAITING = 1_000
@@ -34,7 +40,20 @@ class Sending:
 
     async def browsers(self, visits: Iterable[Sequence[Leg]]) -> None:
         """Visits, several at once; each in its order."""
-        await send_all(visits, self._send_visit, self.backlog, REQUESTS_AT_ONCE)
+        await send_all(self._requests(visits), lambda send: send(), self.backlog, REQUESTS_AT_ONCE)
+
+    def _requests(self, visits: Iterable[Sequence[Leg]]) -> Iterator[Callable[[], Coroutine[Any, Any, None]]]:
+        waiting: list[Event] = []
+        for legs in visits:
+            if len(legs) > 1 or not legs[0].device.is_app:
+                yield partial(self._send_visit, legs)
+                continue
+            waiting += map(partial(_forwarded, legs[0]), legs[0].events)
+            if len(waiting) >= EVENTS_PER_FORWARD:
+                yield partial(self._send_as_server, waiting)
+                waiting = []
+        if waiting:
+            yield partial(self._send_as_server, waiting)
 
     async def _send_as_server(self, events: Sequence[Event]) -> None:
         self._note(events, await self._door.send(events))
@@ -59,6 +78,11 @@ class Sending:
         self.taken += (event["id"] for index, event in enumerate(events) if index not in why)
         self.refused += (f"{events[index]['id']}: {error}" for index, error in why.items())
         self._on_progress(len(events))
+
+
+def _forwarded(leg: Leg, event: Event) -> Event:
+    said = {**event, "context": {**event["context"], **leg.device.forwarded}}
+    return said | ({"user_id": leg.user_id} if leg.user_id else {})
 
 
 def _batches(items: Iterator[T], size: int) -> Iterator[list[T]]:

@@ -18,7 +18,7 @@ from local.demo.visits import Leg, Visit
 from local.feeding.door import Event
 
 # What a walk comes to, as measured.
-EVENTS_PER_VISIT = 10.0
+EVENTS_PER_VISIT = 9.7
 # Of all visits; those of sign-ups come on top.
 MEMBERS, STRANGERS, BOTS = 0.72, 0.20, 0.02
 # Of members' visits: the browser holds a token, or it doesn't and they log in on the way, or not at all.

@@ -1,10 +1,11 @@
 """The made-up network: the same for the same seed, taken at the door, and with something in it to learn."""
 
+import asyncio
 import itertools
 import json
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from functions.session.devices import device_of
 from local.demo import truth
 from local.demo.__main__ import EVENTS_A_DAY, MOST_DAYS
 from local.demo.people import Account
+from local.demo.sending import Sending
 from local.demo.visits import Leg
 from local.demo.world import Size, World
 
@@ -94,20 +96,65 @@ def test_an_hour_later_nothing_is_different_but_that_hour() -> None:
             assert later[event_id] == said
 
 
-def test_every_event_is_taken_the_fast_way_and_at_its_own_time(month: Month) -> None:
-    received_at = UNTIL + timedelta(hours=1)
-    for legs in month.visits[::10]:
-        for leg in legs:
-            speaker = Speaker("user", leg.user_id) if leg.user_id else Speaker("browser")
-            floor = received_at - validating.BROWSER_PAST
-            reception = validating.Reception(speaker, received_at, floor)
-            assert plain.encode(leg.events, reception, 100_000) is not None
-            records = take(Batch(leg.events), speaker, received_at, floor).records
-            assert not any("client_created_at" in json.loads(record) for record in records)
-    earliest = received_at - timedelta(days=395)
-    taken = take(Batch(list(month.world.said_by_server())), Speaker("server"), received_at, earliest)
-    assert not taken.rejected
-    assert not any("client_created_at" in record for record in taken.records)
+class Ingest:
+    """A door behind which ingest's own code says what it takes."""
+
+    def __init__(self) -> None:
+        self.records: list[Any] = []
+        self.requests: Counter[str] = Counter()
+        self._received_at = UNTIL + timedelta(hours=1)
+
+    async def send(self, events: Sequence[Any]) -> list[Any]:
+        return self._take("server", events, Speaker("server"), self._received_at - timedelta(days=395))
+
+    async def send_as_page(self, events: Sequence[Any], headers: Mapping[str, str]) -> list[Any]:
+        assert headers["user-agent"]
+        return self._take("page", events, Speaker("browser"), self._received_at - validating.BROWSER_PAST)
+
+    async def send_as_user(self, events: Sequence[Any], headers: Mapping[str, str], token: str) -> list[Any]:
+        speaker = Speaker("user", token.removeprefix("token of "))
+        return self._take("user", events, speaker, self._received_at - validating.BROWSER_PAST)
+
+    async def token(self, user: str) -> str:
+        return f"token of {user}"
+
+    async def waiting(self) -> int:
+        return 0
+
+    def _take(self, who: str, events: Sequence[Any], speaker: Speaker, earliest: datetime) -> list[Any]:
+        self.requests[who] += 1
+        # The fast way knows all but the catalogue.
+        frequent = [event for event in events if event.get("type") != "content"]
+        reception = validating.Reception(speaker, self._received_at, earliest)
+        assert not frequent or plain.encode(frequent, reception, 100_000)
+        taken = take(Batch(list(events)), speaker, self._received_at, earliest)
+        self.records += map(json.loads, taken.records)
+        return taken.rejected
+
+
+def test_every_event_is_taken_whole_and_at_its_own_time() -> None:
+    world, ingest = small(), Ingest()
+    sending = Sending(ingest, lambda _: None)  # type: ignore[arg-type]
+
+    async def send() -> None:
+        await sending.server(world.said_by_server())
+        await sending.browsers(world.visits())
+
+    asyncio.run(send())
+    said = sent(world)
+    assert not sending.refused
+    assert sorted(sending.taken) == sorted(said)
+    assert min(ingest.requests[who] for who in ("server", "page", "user")) > 2
+    for record in ingest.records:
+        who, event = said[record["id"]]
+        assert "client_created_at" not in record
+        assert not any(key.startswith("_") for key in record.get("metadata", {}))
+        named = event.get("user_id") if who == "server" else who
+        assert record.get("names", {}).get("user_id") == named
+    # The server says what it passes on of whose device.
+    passed_on = [record for record in ingest.records if "user_agent" in record]
+    assert passed_on
+    assert all(record["country"] and record["city"] and record["ip"] for record in passed_on)
 
 
 def test_a_month_is_more_than_100_000_events(month: Month) -> None:
