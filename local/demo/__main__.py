@@ -54,9 +54,9 @@ class Demo:
                     door, sending.taken, "count_events", lambda count: bar.update(count - bar.n)
                 )
             seconds = time.monotonic() - begun
-            learned = await door.learn()
+            await door.learn()
             missing = len(sending.taken) - found.events
-            self._report(sending, found.events - known, missing, seconds, learned)
+            self._report(sending, found.events - known, missing, seconds)
             print(await looking.describe(door, looking.people(world, activity)))
         return 1 if missing or sending.refused else 0
 
@@ -84,15 +84,16 @@ class Demo:
             bar.update(days - bar.n)
         return activity
 
-    def _report(self, sending: Sending, new: int, missing: int, seconds: float, learned: int) -> None:
+    def _report(self, sending: Sending, new: int, missing: int, seconds: float) -> None:
         taken, refused, world = len(sending.taken), len(sending.refused), self._world
         print(
-            f"{taken + refused:,} events, {world.since:%-d %B} to {world.until:%-d %B %H:%M} UTC,"
-            f" of {len(world.accounts):,} people and their visitors, {len(world.contents):,} contents:"
-            f" {taken:,} taken, {new:,} new, {missing:,} missing, {refused:,} refused"
+            f"{taken + refused:,} events of {len(world.accounts):,} people and their visitors on"
+            f" {len(world.contents):,} contents, {world.since:%-d %B} to {world.until:%-d %B %H:%M} UTC"
+        )
+        print(
+            f"{taken:,} taken, {new:,} new, {missing:,} missing, {refused:,} refused"
             f" · {taken / seconds:,.0f} events a second ({seconds:.0f} s)"
             f" · at most {sending.backlog.longest:,} messages in the queue"
-            f" · learned of {learned:,} users"
         )
         for error in sending.refused[:SHOWN_ERRORS]:
             print(f"  {error}")
