@@ -11,12 +11,14 @@ from local.feeding.sending import Backlog, send_all
 class Queue:
     """Takes at once, and is worked off slowly."""
 
-    def __init__(self, answers: bool = True) -> None:
+    def __init__(self, outage: int = 0) -> None:
         self.messages = self.longest = 0
-        self._answers = answers
+        # So many questions are not answered.
+        self._outage = outage
 
     async def waiting(self) -> int:
-        if not self._answers:
+        self._outage -= 1
+        if self._outage >= 0:
             raise DoorError("the queue doesn't answer")
         return self.messages
 
@@ -48,9 +50,15 @@ def test_the_queue_stays_short() -> None:
 
 
 def test_what_is_not_measured_holds_nobody_back() -> None:
-    queue = Queue(answers=False)
+    queue = Queue(outage=10_000)
     asyncio.run(send_through(queue, most=20, number=300))
     assert queue.longest > 200
+
+
+def test_it_is_measured_again_after_an_outage() -> None:
+    queue = Queue(outage=5)
+    asyncio.run(send_through(queue, most=20, number=300))
+    assert 20 < queue.longest < 60
 
 
 @pytest.mark.parametrize(("measured", "is_open"), [([21], False), ([21, 15], False), ([21, 9], True)])
@@ -69,9 +77,10 @@ def test_it_goes_on_when_half_is_gone(measured: list[int], is_open: bool) -> Non
             asyncio.run(run())
 
 
-def test_what_fails_is_said() -> None:
+@pytest.mark.parametrize("failing", [0, 5, 9])
+def test_what_fails_is_said(failing: int) -> None:
     async def fail(number: int) -> None:
-        if number == 7:
+        if number == failing:
             raise DoorError("refused")
 
     with pytest.raises(DoorError, match="refused"):
