@@ -15,6 +15,11 @@ PACKAGES := layers/common/footfall functions local tests benchmarks
 run: .venv/local  ## start everything on this machine; prints ready and the address
 	@exec $(BIN)/python -m local
 
+.PHONY: demo
+demo: .venv/local  ## [SEED=1 DAYS=30 USERS=1500 EVENTS=… OUT=truth.json]: a month of a made-up network
+	@$(BIN)/python -m local.demo $(if $(SEED),--seed "$(SEED)") $(if $(DAYS),--days "$(DAYS)") \
+		$(if $(USERS),--users "$(USERS)") $(if $(EVENTS),--events "$(EVENTS)") $(if $(OUT),--out "$(OUT)")
+
 import: .venv/local  ## FILE=interactions.csv [SHIFT=now]: send a CSV through the front door
 	@$(BIN)/python -m local.importer "$(FILE)" $(if $(SHIFT),--shift $(SHIFT))
 
