@@ -15,6 +15,7 @@ from typing import Any
 from footfall.database import Database, Row, Transaction
 from footfall.errors import BadDataError, DatabaseUnavailableError
 from footfall.telemetry import logger
+from functions.session import visits
 
 # Keeps these advisory locks apart from others'.
 LOCK_SPACE = 7_301
@@ -48,6 +49,8 @@ def _step(transaction: Transaction) -> bool:
     if not waiting or not transaction.all("try_relinking", lock_space=LOCK_SPACE)[0]["locked"]:
         return False
     transaction.all("lock_relinks", lock_space=LOCK_SPACE, anonymous_ids=waiting)
+    # Their visits hold still, so that nobody who moves them waits for what is moved here.
+    visits.lock(transaction, waiting)
     positions = transaction.all("relink_positions", anonymous_ids=waiting)
     moved = relink(transaction, {row["anonymous_id"]: row["before"].isoformat() for row in positions})
     transaction.run("create_incoming")

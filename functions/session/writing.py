@@ -27,6 +27,7 @@ from footfall import ids, queries
 from footfall.database import Database, Row, Transaction
 from footfall.errors import BadDataError, DatabaseUnavailableError, TooSlowError
 from footfall.telemetry import Metric, count
+from functions.session import visits
 from functions.session.relinking import END, LOCK_SPACE, relink
 
 QUERIES = queries.load(Path(__file__).parent)
@@ -87,6 +88,7 @@ def _write(transaction: Transaction, records: Sequence[StoredRecord]) -> tuple[i
     numbered = [{**record, "ordinal": ordinal} for ordinal, record in enumerate(records)]
     transaction.run("receive", records=json.dumps(numbered))
     buckets = transaction.all("lock_visitors", lock_space=LOCK_SPACE)
+    visits.lock(transaction, visits.devices_of(records))
     new = transaction.run("remember_events")
     moved = _write_what_happened(transaction, buckets) if new else []
     grown = [row["user_id"] for row in transaction.all("grow_dwell")]
@@ -101,6 +103,7 @@ def _write_what_happened(transaction: Transaction, buckets: Sequence[Row]) -> li
     """How the histories of users changed whose anonymous ids changed hands."""
     moved = relink(transaction, dict.fromkeys(_decide(transaction, buckets), END))
     transaction.run("link_fresh")
+    visits.place(transaction)
     transaction.run("write_names")
     transaction.run("write_content")
     transaction.run("write_activities")

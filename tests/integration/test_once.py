@@ -41,6 +41,7 @@ KEYS = {
     "live_counts": ("minute", "event_type", "is_bot"),
     "quarantine": ("id",),
 }
+STORED = "SELECT id, user_id, is_linked, session_id FROM"
 # Everything; two people on one device, whose history changes hands often; few things that are much described.
 POPULATIONS = {
     "everybody": Population(),
@@ -224,8 +225,12 @@ def deadlocks(store: Store) -> int:
 def assert_expected(store: Store, records: Sequence[Record]) -> None:
     """The tables against what Python reckons from the events."""
     events = expectation.events_of(records)
-    stored = store.rows("SELECT id, user_id, is_linked FROM user_activities")
-    assert {(row["id"], row["user_id"], row["is_linked"]) for row in stored} == expectation.activities(events)
+    found = {
+        table: {tuple(row.values()) for row in store.rows(f"{STORED} {table}")}
+        for table in ("user_activities", "content_interactions")
+    }
+    assert found["user_activities"] == expectation.activities(events)
+    assert found["content_interactions"] == expectation.interactions(events)
     assert_same(store.rows("SELECT * FROM user_sessions"), ("visitor_id", "id"), expectation.sessions(events))
     assert_same(store.rows("SELECT * FROM profiles"), ("id",), expectation.profiles(events))
     counts = store.rows("SELECT * FROM live_counts")
