@@ -140,9 +140,10 @@ WITH part AS (
 ), visit AS (
     SELECT
         part.visitor_id, part.visitor_is_user, session_id AS id,
-        (array_agg(user_id ORDER BY created_at, user_id) FILTER (WHERE user_id IS NOT NULL AND NOT is_linked))[1]
+        (array_agg(user_id ORDER BY received_at, user_id) FILTER (WHERE user_id IS NOT NULL AND NOT is_linked))[1]
             AS identified_user_id,
-        min(created_at) FILTER (WHERE user_id IS NOT NULL AND NOT is_linked) AS identified_at,
+        min(received_at) FILTER (WHERE user_id IS NOT NULL AND NOT is_linked) AS identified_at,
+        min(received_at) FILTER (WHERE user_id IS NULL OR is_linked) AS unnamed_at,
         min(created_at) AS started_at, max(created_at) AS ended_at,
         (array_agg(activity.id ORDER BY created_at, activity.id))[1] AS first_event_id,
         (array_agg(device_type ORDER BY created_at, activity.id))[1] AS device_type,
@@ -172,19 +173,18 @@ WITH part AS (
     GROUP BY part.visitor_id, part.visitor_is_user, session_id
 )
 INSERT INTO user_sessions (
-    visitor_id, visitor_is_user, id, is_made, user_id, is_linked, identified_at, started_at, ended_at, first_event_id,
-    device_type, browser, os, ip_address, country, city, is_bot, page_views, actions_count, landing_page, landing_at,
-    landing_event_id, exit_page, exit_at, exit_event_id, created_at, updated_at
+    visitor_id, visitor_is_user, id, is_made, user_id, is_linked, identified_user_id, identified_at, unnamed_at,
+    started_at, ended_at, first_event_id, device_type, browser, os, ip_address, country, city, is_bot, page_views,
+    actions_count, landing_page, landing_at, landing_event_id, exit_page, exit_at, exit_event_id, created_at, updated_at
 )
 SELECT
-    visitor_id, visitor_is_user, id, true, coalesce(identified_user_id, lent_to), identified_user_id IS NULL AND lent_to IS NOT NULL,
-    identified_at, started_at, ended_at, first_event_id, device_type, browser, os, ip_address, country, city, is_bot,
-    page_views, actions_count, landing_page, landing_at, landing_event_id, exit_page, exit_at, exit_event_id,
-    created_at, updated_at
+    visitor_id, visitor_is_user, id, true, coalesce(lent_to, identified_user_id), lent_to IS NOT NULL,
+    identified_user_id, identified_at, unnamed_at,
+    started_at, ended_at, first_event_id, device_type, browser, os, ip_address, country, city, is_bot, page_views,
+    actions_count, landing_page, landing_at, landing_event_id, exit_page, exit_at, exit_event_id, created_at, updated_at
 FROM visit
-LEFT JOIN LATERAL (
-    SELECT owner.user_id AS lent_to
-    FROM identity_owner(visit.visitor_id) AS owner
-    WHERE NOT visit.visitor_is_user AND (owner.shared_at IS NULL OR visit.created_at < owner.shared_at)
-) AS lent ON true
+CROSS JOIN LATERAL identity_owner(visit.visitor_id) AS owner
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN NOT visitor_is_user AND is_lent(unnamed_at, identified_at, owner.shared_at) THEN owner.user_id END
+) AS lent (lent_to)
 ORDER BY visitor_id, visitor_is_user, id;

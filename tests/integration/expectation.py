@@ -1,16 +1,13 @@
 """What the tables should say, reckoned in Python from the events alone: a second opinion on the SQL."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from hashlib import sha256
-from itertools import pairwise
 from typing import Any
-from uuid import UUID
 
-from tests.integration.deliveries import speaker_of
+from tests.integration.sessionizing import sessions_of
 
 Record = dict[str, Any]
 
@@ -81,66 +78,22 @@ def _times(
     return {user: which(found) for user, found in times.items()}
 
 
-def activities(events: Iterable[Event]) -> set[tuple[Any, ...]]:
-    return {(event.id, event.user, event.is_linked, session) for event, session in placed(events)}
+def activities(events: Iterable[Event], kinds: Sequence[str] = STORED) -> set[tuple[Any, ...]]:
+    """Whose each is, and of which session."""
+    placed = [(event, session) for event, session in _placed(events) if event.record["kind"] in kinds]
+    return {(event.id, event.user, event.is_linked, session) for event, session in placed}
 
 
-def interactions(events: Iterable[Event]) -> set[tuple[Any, ...]]:
-    found = [pair for pair in placed(events) if pair[0].record["kind"] == "interaction"]
-    return {(event.id, event.user, event.is_linked, session) for event, session in found}
-
-
-def placed(events: Iterable[Event]) -> list[tuple[Event, str | None]]:
-    """The stored events, each with its session: its own, one that is made, or none."""
+def _placed(events: Iterable[Event]) -> list[tuple[Event, str | None]]:
     stored = [event for event in events if event.is_stored]
-    made: dict[tuple[str, bool], list[Event]] = defaultdict(list)
-    for event in stored:
-        if "session_id" not in event.record and speaker_of(event.record) != "server":
-            made[event.visitor, "anonymous_id" not in event.record].append(event)
-    ids = {
-        event.id: _visit_id(visit[0])
-        for theirs in made.values()
-        for visit in _visits(theirs)
-        for event in visit
-    }
-    return [(event, event.record.get("session_id") or ids.get(event.id)) for event in stored]
-
-
-def _visits(events: Iterable[Event]) -> Iterator[list[Event]]:
-    """In order; half an hour apart, and cut by days where they are a day long."""
-    for visit in _split(sorted(events, key=lambda event: event.order), _is_apart):
-        is_long = visit[-1].created_at - visit[0].created_at >= timedelta(days=1)
-        yield from _split(visit, _is_another_day) if is_long else [visit]
-
-
-def _split(events: Sequence[Event], between: Callable[[Event, Event], bool]) -> list[list[Event]]:
-    parts = [[events[0]]]
-    for before, event in pairwise(events):
-        if between(before, event):
-            parts.append([])
-        parts[-1].append(event)
-    return parts
-
-
-def _is_apart(before: Event, event: Event) -> bool:
-    return event.created_at - before.created_at >= timedelta(minutes=30)
-
-
-def _is_another_day(before: Event, event: Event) -> bool:
-    return before.created_at.date() != event.created_at.date()
-
-
-def _visit_id(first: Event) -> str:
-    is_user = b"\0" if "anonymous_id" in first.record else b"\1"
-    hashed = sha256(UUID(first.visitor).bytes + is_user + UUID(first.id).bytes).hexdigest()
-    variant = "89ab"[int(hashed[16], 16) % 4]
-    return str(UUID(f"{hashed[:12]}8{hashed[13:16]}{variant}{hashed[17:32]}"))
+    sessions = sessions_of(event.record for event in stored)
+    return [(event, sessions[event.id]) for event in stored]
 
 
 def sessions(events: Iterable[Event]) -> dict[tuple[str, ...], Record]:
     """By visitor and id."""
     visits: dict[tuple[str, str], list[Event]] = defaultdict(list)
-    for event, session in placed(events):
+    for event, session in _placed(events):
         if session:
             visits[event.visitor, session].append(event)
     return {key: _session(sorted(visit, key=lambda event: event.order)) for key, visit in visits.items()}
@@ -148,12 +101,12 @@ def sessions(events: Iterable[Event]) -> dict[tuple[str, ...], Record]:
 
 def _session(visit: Sequence[Event]) -> Record:
     first, views = visit[0], [event for event in visit if event.is_page_view]
-    named = sorted((event.created_at, event.user) for event in visit if event.user and not event.is_linked)
-    lent = {event.user for event in visit if event.is_linked}
+    owned = [(event.received_at, not event.is_linked, event.user) for event in visit if event.user]
+    _, is_named, user = min(owned, default=(None, True, None))
     lasted = visit[-1].created_at - first.created_at
     return {
-        "user_id": named[0][1] if named else next(iter(lent), None),
-        "is_linked": not named and bool(lent),
+        "user_id": user,
+        "is_linked": not is_named,
         "started_at": first.created_at,
         "ended_at": visit[-1].created_at,
         "duration_seconds": _rounded(lasted),
