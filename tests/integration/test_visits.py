@@ -4,10 +4,11 @@ import os
 import random
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
+from threading import Event
 from typing import Any
-from uuid import NAMESPACE_OID, uuid5
+from uuid import NAMESPACE_OID, RFC_4122, UUID, uuid5
 
 import psycopg
 import pytest
@@ -22,12 +23,15 @@ from functions.session.writing import QUERIES, write
 from local.postgres.roles import let_in
 from tests.integration import expectation
 from tests.integration.deliveries import AGENTS, BASE, Choose, Record, prepared
+from tests.integration.waiting import until
 from tests.integration.writing import Writer, at, identify, message, record, user, writer_of
 from tests.tables import clear, table_names
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 CONSUMERS = 4
 PATIENCE = 60.0
+MINUTE = timedelta(minutes=1)
+OWN = str(uuid5(NAMESPACE_OID, "own"))
 DEVICES = tuple(str(uuid5(NAMESPACE_OID, f"device {number}")) for number in range(2))
 # One of them is called as a device is.
 USERS = (DEVICES[0], str(uuid5(NAMESPACE_OID, "somebody")))
@@ -40,7 +44,7 @@ WHO: tuple[Record, ...] = (
     {"anonymous_id": DEVICES[0]},
     {"anonymous_id": DEVICES[0]},
     {"anonymous_id": DEVICES[0], "user_id": USERS[1], "verified": True},
-    {"anonymous_id": DEVICES[0], "session_id": str(uuid5(NAMESPACE_OID, "own"))},
+    {"anonymous_id": DEVICES[0], "session_id": OWN},
     {"anonymous_id": DEVICES[1]},
     {"user_id": USERS[0], "verified": True},
     {"user_id": USERS[0]},
@@ -143,5 +147,214 @@ def test_any_delivery_makes_the_visits_of_the_set_of_events(store: Store, data: 
     cuts = sorted(data.draw(st.sets(st.integers(1, len(order)), max_size=9)) | {0, len(order)})
     store.empty()
     for start, end in pairwise(cuts):
+        if data.draw(st.booleans()):
+            kill_while_writing(store.database, order[start:end])
         write(store.database, order[start:end], patience=0)
     store.assert_made_of(records)
+
+
+def kill_while_writing(database: Database, records: Sequence[Record]) -> None:
+    """In the last moment before the commit."""
+
+    def killed(transaction: Transaction) -> None:
+        writing._write(transaction, records)
+        raise DatabaseUnavailableError("killed")
+
+    with pytest.raises(DatabaseUnavailableError, match="killed"):
+        database.run(killed)
+
+
+@pytest.mark.parametrize("most", [visits.MOST_DEVICES, 1])
+@pytest.mark.parametrize("seed", range(20 if THOROUGH else 2))
+def test_consumers_at_once_make_the_same_and_never_deadlock(
+    store: Store, seed: int, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(visits, "MOST_DEVICES", most)
+    chance = random.Random(seed)
+    records = runs(chance.choice, 25)
+    shares = [chance.sample(records, len(records)) for _ in range(CONSUMERS)]
+    with ThreadPoolExecutor(CONSUMERS) as consumers:
+        undone = sum(consumers.map(lambda share: consume(store.url, share), shares))
+    store.assert_made_of(records)
+    assert (
+        undone,
+        store.rows("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"),
+    ) == (
+        0,
+        [{"deadlocks": 0}],
+    )
+
+
+def consume(url: str, records: Sequence[Record]) -> int:
+    """In small batches, again where the database undid one; how often it did."""
+    database = Database(let_in(url, "footfall_session"), QUERIES)
+    batches = [records[start : start + 9] for start in range(0, len(records), 9)]
+    undone = 0
+    while batches:
+        try:
+            write(database, batches[0], patience=0)
+            batches.pop(0)
+        except DatabaseUnavailableError:
+            undone += 1
+    database.close()
+    return undone
+
+
+@pytest.mark.parametrize("most", [(9, 9), (0, 9), (9, 0)])
+def test_who_comes_second_sees_what_the_first_one_does(
+    store: Store, most: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first is written and not committed while the second begins; few devices or many in each."""
+    monkeypatch.setattr(visits, "MOST_DEVICES", most[0])
+    first, second = (prepared(page_view(minutes=minutes), BASE) for minutes in (0, 20))
+    written, go_on = Event(), Event()
+
+    def write_slowly(transaction: Transaction) -> None:
+        writing._write(transaction, [first])
+        written.set()
+        go_on.wait(PATIENCE)
+
+    other = Database(let_in(store.url, "footfall_session"), QUERIES)
+    with ThreadPoolExecutor() as threads:
+        writing_first = threads.submit(other.run, write_slowly)
+        try:
+            assert written.wait(PATIENCE)
+            monkeypatch.setattr(visits, "MOST_DEVICES", most[1])
+            writing_second = threads.submit(write, store.database, [second], patience=0)
+            until(lambda: waits(store) or writing_second.done())
+        finally:
+            go_on.set()
+        writing_first.result()
+        assert writing_second.result() == 1
+    other.close()
+    store.assert_made_of([first, second])
+
+
+def waits(store: Store) -> bool:
+    return bool(store.rows("SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"))
+
+
+VISITS = "SELECT started_at, ended_at, page_views FROM user_sessions ORDER BY started_at"
+SESSION = (
+    "SELECT id, user_id, is_linked, page_views, actions_count, landing_page, exit_page FROM user_sessions"
+)
+
+
+def page_view(minutes: float = 0, **fields: Any) -> Record:
+    """Without a session."""
+    return record(**{"session_id": None, "created_at": at(minutes * 60)} | fields)
+
+
+def send(writer: Writer, *records: Record, speaker: str = "browser", received: float = 60) -> None:
+    writer.write(message(*records, speaker=speaker, received=received))
+
+
+def spans(writer: Writer) -> list[tuple[float, float, int]]:
+    """Of each visit: minutes of its beginning and its end, and how many pages were viewed."""
+    return [
+        ((begun - BASE) / MINUTE, (ended - BASE) / MINUTE, views)
+        for begun, ended, views in (
+            (datetime.fromisoformat(row[0]), datetime.fromisoformat(row[1]), row[2])
+            for row in writer.rows(VISITS)
+        )
+    ]
+
+
+def test_half_an_hour_without_an_event_ends_a_visit(writer: Writer) -> None:
+    send(writer, page_view(0), page_view(29.999), page_view(60))
+    assert spans(writer) == [(0, 29.999, 2), (60, 60, 1)]
+    send(writer, page_view(30.001))
+    assert spans(writer) == [(0, 60, 4)]
+
+
+def test_a_late_event_makes_two_visits_one(writer: Writer) -> None:
+    like = record("interaction", session_id=None, created_at=at(50 * 60), duration_seconds=5)
+    send(writer, page_view(0, page_path="/first"), page_view(45, page_path="/last"), like)
+    before = dict(writer.rows("SELECT started_at, id FROM user_sessions"))
+    send(writer, page_view(20))
+    assert writer.rows(SESSION) == [(before[at()], None, False, 3, 1, "/first", "/last")]
+    assert writer.rows("SELECT DISTINCT session_id FROM user_activities") == [(before[at()],)]
+    assert writer.rows("SELECT session_id FROM content_interactions") == [(before[at()],)]
+    send(writer, {**like, "duration_seconds": 90})
+    assert writer.rows("SELECT session_id, duration_seconds FROM content_interactions") == [
+        (before[at()], 90)
+    ]
+
+
+def test_a_visit_has_the_id_of_its_earliest_event(writer: Writer) -> None:
+    send(writer, page_view(10, page_path="/second"))
+    [(later,)] = writer.rows("SELECT id FROM user_sessions")
+    send(writer, page_view(0, page_path="/first"))
+    [(earlier, *session)] = writer.rows(SESSION)
+    assert session == [None, False, 2, 0, "/first", "/second"]
+    assert earlier != later
+    assert UUID(earlier).variant == RFC_4122
+    assert UUID(earlier).version == 8
+    assert writer.rows("SELECT DISTINCT session_id FROM user_activities") == [(earlier,)]
+
+
+def test_what_would_last_a_day_is_cut_at_midnight(writer: Writer) -> None:
+    """Also where it was stored as one, and that is found out by what comes last."""
+    noon = (MIDNIGHT - BASE) / MINUTE - 12 * 60
+    send(writer, *[page_view(noon + 20 * number) for number in range(72)])
+    assert spans(writer) == [(noon, noon + 71 * 20, 72)]
+    send(writer, page_view(noon + 24 * 60))
+    assert spans(writer) == [(noon, noon + 35 * 20, 36), (noon + 36 * 20, noon + 72 * 20, 37)]
+    send(writer, page_view(noon - 20), page_view(noon + 24 * 60 + 20))
+    assert [views for *_, views in spans(writer)] == [37, 38]
+
+
+@pytest.mark.parametrize("who", [{}, {"anonymous_id": None, "user_id": user("ada")}])
+def test_what_a_server_sends_is_of_no_visit_unless_it_says_so(writer: Writer, who: Record) -> None:
+    send(writer, page_view(**who), record("interaction", session_id=None, **who), speaker="server")
+    assert writer.rows("SELECT * FROM user_sessions") == []
+    assert writer.rows("SELECT DISTINCT session_id FROM user_activities") == [(None,)]
+    send(writer, page_view(**who, session_id=OWN), speaker="server")
+    assert writer.rows("SELECT id, is_made FROM user_sessions") == [(OWN, False)]
+
+
+def test_messages_that_do_not_say_who_sent_them_are_of_no_visit(writer: Writer) -> None:
+    writer.write(message(page_view()))
+    assert writer.rows("SELECT * FROM user_sessions") == []
+
+
+def test_a_user_without_a_device_has_visits_of_its_own(writer: Writer) -> None:
+    ada: Record = {"user_id": user("ada"), "verified": True}
+    send(writer, page_view(**ada, anonymous_id=None), speaker="user")
+    # A page may call itself by a user's id.
+    send(writer, page_view(1, anonymous_id=user("ada")))
+    sessions = (
+        "SELECT visitor_id, visitor_is_user, user_id, page_views FROM user_sessions ORDER BY started_at"
+    )
+    assert writer.rows(sessions) == [(user("ada"), True, user("ada"), 1), (user("ada"), False, None, 1)]
+
+
+def test_sessions_of_the_devices_own_and_those_that_are_made_do_not_mix(writer: Writer) -> None:
+    send(writer, page_view(0), page_view(10, session_id=OWN), page_view(20), page_view(31, session_id=OWN))
+    assert spans(writer) == [(0, 20, 2), (10, 31, 2)]
+    assert writer.rows(f"SELECT id = '{OWN}', is_made FROM user_sessions ORDER BY 1") == [
+        (False, True),
+        (True, False),
+    ]
+
+
+def test_a_tie_moves_no_visit_and_its_undoing_restores_all(writer: Writer, store: Store) -> None:
+    send(writer, page_view(0), page_view(20), page_view(60), received=10)
+    before = writer.rows("SELECT * FROM user_sessions ORDER BY id")
+    send(writer, identify("ada"), speaker="user", received=20)
+    tied = writer.rows("SELECT id, user_id, is_linked FROM user_sessions ORDER BY id")
+    assert tied == [(row[0], user("ada"), True) for row in before]
+    send(writer, page_view(40), received=30)
+    assert writer.rows(SESSION) == [
+        (*writer.one("SELECT id FROM user_sessions"), user("ada"), True, 4, 0, "/", "/")
+    ]
+    writer.write(
+        message(record("unlink", session_id=None, user_id=user("ada")), speaker="server", received=40)
+    )
+    assert work_off(store.database, PATIENCE)
+    assert writer.rows("SELECT user_id, is_linked FROM user_sessions") == [(None, False)]
+
+
+def test_a_bots_visit_is_a_bots(writer: Writer) -> None:
+    writer.write(message(page_view(), speaker="browser", agent="curl/8.11.0"))
+    assert writer.rows("SELECT is_bot, is_made FROM user_sessions") == [(True, True)]
