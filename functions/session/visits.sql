@@ -25,7 +25,7 @@ WITH said AS MATERIALIZED (
     SELECT visit.visitor_id, visit.visitor_is_user, visit.id, visit.started_at, visit.ended_at, visit.first_event_id,
            EXISTS (
                SELECT FROM user_sessions AS other
-               WHERE other.visitor_id = visit.visitor_id AND other.visitor_is_user = visit.visitor_is_user
+               WHERE uuid_send(other.visitor_id) = uuid_send(visit.visitor_id) AND other.visitor_is_user = visit.visitor_is_user
                  AND other.is_made AND other.id <> visit.id
                  AND other.started_at > visit.started_at - interval '24 hours 30 minutes'
                  AND other.started_at < visit.ended_at + interval '30 minutes'
@@ -37,7 +37,8 @@ WITH said AS MATERIALIZED (
         GROUP BY visitor_id, visitor_is_user
     ) AS news
     JOIN user_sessions AS visit
-        ON visit.visitor_id = news.visitor_id AND visit.visitor_is_user = news.visitor_is_user AND visit.is_made
+        ON uuid_send(visit.visitor_id) = uuid_send(news.visitor_id)
+        AND visit.visitor_is_user = news.visitor_is_user AND visit.is_made
         AND visit.started_at > news.since - interval '24 hours 30 minutes'
         AND visit.started_at < news.until + interval '30 minutes'
         AND visit.ended_at > news.since - interval '30 minutes'

@@ -1,10 +1,12 @@
 """Sessions that the server makes: a function of the set of events, whatever their way into the tables."""
 
+import json
 import os
 import random
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from threading import Event
 from typing import Any
@@ -24,7 +26,7 @@ from local.postgres.roles import let_in
 from tests.integration import expectation
 from tests.integration.deliveries import AGENTS, BASE, Choose, Record, prepared
 from tests.integration.waiting import until
-from tests.integration.writing import Writer, at, identify, message, record, user, writer_of
+from tests.integration.writing import VISITOR, Writer, at, identify, message, record, user, writer_of
 from tests.tables import clear, table_names
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
@@ -358,3 +360,97 @@ def test_a_tie_moves_no_visit_and_its_undoing_restores_all(writer: Writer, store
 def test_a_bots_visit_is_a_bots(writer: Writer) -> None:
     writer.write(message(page_view(), speaker="browser", agent="curl/8.11.0"))
     assert writer.rows("SELECT is_bot, is_made FROM user_sessions") == [(True, True)]
+
+
+# Visits of ten events, a minute apart, every two hours: of one device, and of many others.
+HISTORY = """
+WITH act AS (
+    SELECT device, md5(device || ' act ' || visit || ' ' || n)::uuid AS id, visit,
+           %(base)s::timestamptz - visit * interval '2 hours' + n * interval '1 minute' AS at
+    FROM (
+        SELECT %(device)s::uuid AS device, visit FROM generate_series(1, %(visits)s) AS visit
+        UNION ALL
+        SELECT md5('other ' || other)::uuid, other %% 300 FROM generate_series(1, %(others)s) AS other
+    ) AS visits
+    CROSS JOIN generate_series(0, 9) AS n
+), named AS (
+    SELECT *, visit_id(device, false, md5(device || ' act ' || visit || ' 0')::uuid) AS session_id FROM act
+), done AS (
+    INSERT INTO user_activities
+        (id, anonymous_id, event_type, session_id, session_is_made, created_at, received_at)
+    SELECT id, device, 'page_view', session_id, true, at, at FROM named
+)
+INSERT INTO user_sessions
+    (id, is_made, visitor_id, visitor_is_user, started_at, ended_at, first_event_id, created_at, updated_at)
+SELECT session_id, true, device, false, min(at), max(at), (array_agg(id ORDER BY at))[1], min(at), max(at)
+FROM named GROUP BY device, visit, session_id
+"""
+
+
+class Explaining(Transaction):
+    """Notes how many rows its queries take from tables and their indexes, those that they throw away too."""
+
+    def __init__(self, connection: psycopg.Connection[Row]) -> None:
+        super().__init__(connection, QUERIES)
+        self.connection = connection
+        self.read = 0
+
+    def all(self, query: str, /, **parameters: Any) -> list[Row]:
+        self.run(query, **parameters)
+        return super().all(query, **parameters)
+
+    def run(self, query: str, /, **parameters: Any) -> int:
+        text = f"EXPLAIN (ANALYZE, FORMAT JSON) {QUERIES[query]}".encode()
+        [row] = self.connection.execute(text, parameters).fetchall()
+        nodes = [row["QUERY PLAN"][0]["Plan"]]
+        for node in nodes:
+            nodes.extend(node.get("Plans", []))
+            if node.get("Relation Name", "").startswith("user_") and node["Node Type"] != "ModifyTable":
+                thrown = sum(value for key, value in node.items() if key.startswith("Rows Removed by"))
+                self.read += int((node["Actual Rows"] + thrown) * node["Actual Loops"])
+        return 0
+
+
+def test_what_is_read_is_bounded_by_the_visits_that_are_touched(store: Store) -> None:
+    with connect(store.url) as owner:
+        owner.execute(HISTORY, {"base": BASE, "device": DEVICES[0], "visits": 300, "others": 3_000})
+        owner.execute("ANALYZE user_activities, user_sessions")
+        read = partial(rows_read, owner, DEVICES[0])
+        # A visit of the last day may reach so far, or be one of two days of the same.
+        assert read(120) < 15
+        assert read(-110) < 30
+        # Two visits of ten become one: found, moved, forgotten, and reckoned anew.
+        assert 30 < read(-205, -180, -155, -130) < 120
+        assert rows_read(owner, DEVICES[1], 120) == 0
+        owner.execute("DROP INDEX user_sessions_by_visit")
+        assert read(120) > 300, "a scan would not be noticed"
+
+
+def test_what_is_read_of_a_device_that_never_stops_is_bounded_by_a_day(store: Store, writer: Writer) -> None:
+    with connect(store.url) as owner:
+        owner.execute(HISTORY, {"base": BASE, "device": DEVICES[1], "visits": 1, "others": 3_000})
+        events = [prepared(page_view(20 * (36 + number)), BASE) for number in range(4 * 72)]
+        write(store.database, events[:71], PATIENCE)
+        write(store.database, events[72:], PATIENCE)
+        owner.execute("ANALYZE user_activities, user_sessions")
+        read = partial(rows_read, owner, VISITOR)
+        noon = 12 * 60
+        assert read(noon + 4 * 24 * 60) < 10
+        # What lasted less than a day becomes part of what lasts for days.
+        assert 71 < read(noon + 71 * 20) < 6 * 72
+        write(store.database, events[71:72], PATIENCE)
+        assert read(noon + 71 * 20 + 1) < 10
+        assert [views for *_, views in spans(writer)][-5:] == [36, 72, 72, 72, 36]
+
+
+def rows_read(owner: psycopg.Connection[Row], device: str, *minutes: float) -> int:
+    """For a batch of page views of a device, which is undone."""
+    records = [prepared(page_view(minute, anonymous_id=device), BASE) for minute in minutes]
+    with owner.transaction(force_rollback=True):
+        explaining = Explaining(owner)
+        numbered = [{**said, "ordinal": ordinal} for ordinal, said in enumerate(records)]
+        Transaction.run(explaining, "create_incoming")
+        Transaction.run(explaining, "receive", records=json.dumps(numbered))
+        Transaction.run(explaining, "remember_events")
+        visits.place(explaining)
+    return explaining.read
