@@ -74,15 +74,7 @@ WITH said AS MATERIALIZED (
     UNION ALL
     SELECT visitor_id, visitor_is_user, chain, midnight, NULL, session_id, rest.created_at, until, rest.id
     FROM night
-    CROSS JOIN LATERAL (
-        SELECT activity.created_at, activity.id
-        FROM user_activities AS activity
-        WHERE coalesce(activity.anonymous_id, activity.user_id) = night.visitor_id
-          AND (activity.anonymous_id IS NULL) = night.visitor_is_user AND activity.session_is_made
-          AND activity.created_at BETWEEN night.midnight AND night.until
-        ORDER BY activity.created_at, activity.id
-        LIMIT 1
-    ) AS rest
+    CROSS JOIN LATERAL first_visiting(visitor_id, visitor_is_user, midnight, until) AS rest
     WHERE is_cut
 ), named AS (
     SELECT *, visit_id(visitor_id, visitor_is_user, first_value(first_event_id) OVER (

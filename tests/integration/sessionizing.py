@@ -47,10 +47,9 @@ def _split(events: Sequence[Event], between: Callable[[datetime, datetime], bool
 
 
 def _id(device: str, is_user: bool, first: str) -> str:
-    """RFC 9562, of version 8: 48 bits of the hash, the version, 12 bits, the variant, 62 bits."""
+    """RFC 9562, version 8: half a hash, with the version and the variant in place."""
     hashed = sha256(UUID(device).bytes + bytes([is_user]) + UUID(first).bytes).hexdigest()
-    variant = "89ab"[int(hashed[16], 16) % 4]
-    return str(UUID(f"{hashed[:12]}8{hashed[13:16]}{variant}{hashed[17:32]}"))
+    return str(UUID(f"{hashed[:12]}8{hashed[13:16]}8{hashed[17:32]}"))
 
 
 def _time(record: dict[str, Any]) -> datetime:
