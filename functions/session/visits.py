@@ -27,9 +27,9 @@ MOST_DEVICES = 500
 
 def devices_of(records: Iterable[Mapping[str, Any]]) -> set[str]:
     """Those whose visits the records may change."""
-    return {
-        record.get("anonymous_id") or record["user_id"] for record in records if record.get("wants_session")
-    }
+    wanting = (record for record in records if record.get("wants_session"))
+    found = (record.get("anonymous_id") or record.get("user_id") for record in wanting)
+    return {device for device in found if device}
 
 
 def lock(transaction: Transaction, devices: Iterable[str]) -> None:

@@ -8,6 +8,8 @@ one delivery of each would have left. It holds because
   were new in it;
 - whatever is merged into an existing row merges to the same value in any order (sums of new rows, minima,
   maxima, and the latest or earliest by event time and id);
+- which events make a session of those that came without, and its id, depends on all of them, and is decided
+  under a lock on their device (`visits`);
 - whose an anonymous id is, is decided under a lock on it, from the server's times of all that was verified
   and unlinked; what is new follows it at once, what is stored follows in bounded steps.
 
@@ -17,7 +19,7 @@ other instead of deadlocking.
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -88,9 +90,10 @@ def _write(transaction: Transaction, records: Sequence[StoredRecord]) -> tuple[i
     numbered = [{**record, "ordinal": ordinal} for ordinal, record in enumerate(records)]
     transaction.run("receive", records=json.dumps(numbered))
     buckets = transaction.all("lock_visitors", lock_space=LOCK_SPACE)
-    visits.lock(transaction, visits.devices_of(records))
+    devices = visits.devices_of(records)
+    visits.lock(transaction, devices)
     new = transaction.run("remember_events")
-    moved = _write_what_happened(transaction, buckets) if new else []
+    moved = _write_what_happened(transaction, buckets, devices) if new else []
     grown = [row["user_id"] for row in transaction.all("grow_dwell")]
     if new or grown:
         _write_people(transaction, moved, grown)
@@ -99,11 +102,12 @@ def _write(transaction: Transaction, records: Sequence[StoredRecord]) -> tuple[i
     return new, transaction.run("keep_rejected")
 
 
-def _write_what_happened(transaction: Transaction, buckets: Sequence[Row]) -> list[Row]:
+def _write_what_happened(transaction: Transaction, buckets: Sequence[Row], devices: Set[str]) -> list[Row]:
     """How the histories of users changed whose anonymous ids changed hands."""
     moved = relink(transaction, dict.fromkeys(_decide(transaction, buckets), END))
     transaction.run("link_fresh")
-    visits.place(transaction)
+    if devices:
+        visits.place(transaction)
     transaction.run("write_names")
     transaction.run("write_content")
     transaction.run("write_activities")

@@ -296,14 +296,19 @@ def test_a_visit_has_the_id_of_its_earliest_event(writer: Writer) -> None:
 
 
 def test_what_would_last_a_day_is_cut_at_midnight(writer: Writer) -> None:
-    """Also where it was stored as one, and that is found out by what comes last."""
-    noon = (MIDNIGHT - BASE) / MINUTE - 12 * 60
+    """Also what is stored as one visit already; and what comes later is of a day too."""
+    noon = (MIDNIGHT - BASE) / MINUTE - 12 * 60 + 10
     send(writer, *[page_view(noon + 20 * number) for number in range(72)])
     assert spans(writer) == [(noon, noon + 71 * 20, 72)]
     send(writer, page_view(noon + 24 * 60))
     assert spans(writer) == [(noon, noon + 35 * 20, 36), (noon + 36 * 20, noon + 72 * 20, 37)]
     send(writer, page_view(noon - 20), page_view(noon + 24 * 60 + 20))
     assert [views for *_, views in spans(writer)] == [37, 38]
+    send(writer, *[page_view(noon + 24 * 60 + 20 * number) for number in range(2, 36)])
+    assert [views for *_, views in spans(writer)] == [37, 72]
+    # Its second day alone is none, and goes on less than a day after it began.
+    send(writer, page_view(noon + 24 * 60 + 20 * 35 + 15))
+    assert [views for *_, views in spans(writer)] == [37, 72, 1]
 
 
 @pytest.mark.parametrize("who", [{}, {"anonymous_id": None, "user_id": user("ada")}])
@@ -360,6 +365,12 @@ def test_a_tie_moves_no_visit_and_its_undoing_restores_all(writer: Writer, store
 def test_a_bots_visit_is_a_bots(writer: Writer) -> None:
     writer.write(message(page_view(), speaker="browser", agent="curl/8.11.0"))
     assert writer.rows("SELECT is_bot, is_made FROM user_sessions") == [(True, True)]
+
+
+def test_what_names_no_device_keeps_no_neighbour_out(writer: Writer) -> None:
+    send(writer, page_view(anonymous_id=None), page_view())
+    assert spans(writer) == [(0, 0, 1)]
+    assert len(writer.rows("SELECT FROM quarantine")) == 1
 
 
 # Visits of ten events, a minute apart, every two hours: of one device, and of many others.
