@@ -3,13 +3,14 @@
 import json
 import os
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import pairwise
 from threading import Event
-from typing import Any
+from typing import Any, TypeVar
 from uuid import NAMESPACE_OID, RFC_4122, UUID, uuid5
 
 import psycopg
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 
 from footfall.database import Database, Row, Transaction, connect
 from footfall.errors import DatabaseUnavailableError
-from functions.session import visits, writing
+from functions.session import relinking, visits, writing
 from functions.session.relinking import work_off
 from functions.session.writing import QUERIES, write
 from local.postgres.roles import let_in
@@ -29,6 +30,7 @@ from tests.integration.waiting import until
 from tests.integration.writing import VISITOR, Writer, at, identify, message, record, user, writer_of
 from tests.tables import clear, table_names
 
+T = TypeVar("T")
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 CONSUMERS = 4
 PATIENCE = 60.0
@@ -206,34 +208,59 @@ def consume(url: str, records: Sequence[Record]) -> int:
 def test_who_comes_second_sees_what_the_first_one_does(
     store: Store, most: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first is written and not committed while the second begins; few devices or many in each."""
+    """Few devices or many in each."""
     monkeypatch.setattr(visits, "MOST_DEVICES", most[0])
     first, second = (prepared(page_view(minutes=minutes), BASE) for minutes in (0, 20))
-    written, go_on = Event(), Event()
-
-    def write_slowly(transaction: Transaction) -> None:
-        writing._write(transaction, [first])
-        written.set()
-        go_on.wait(PATIENCE)
-
-    other = Database(let_in(store.url, "footfall_session"), QUERIES)
-    with ThreadPoolExecutor() as threads:
-        writing_first = threads.submit(other.run, write_slowly)
-        try:
-            assert written.wait(PATIENCE)
-            monkeypatch.setattr(visits, "MOST_DEVICES", most[1])
-            writing_second = threads.submit(write, store.database, [second], patience=0)
-            until(lambda: waits(store) or writing_second.done())
-        finally:
-            go_on.set()
-        writing_first.result()
-        assert writing_second.result() == 1
-    other.close()
+    with beside(store, [first]) as wait_for:
+        monkeypatch.setattr(visits, "MOST_DEVICES", most[1])
+        assert wait_for(lambda: write(store.database, [second], patience=0)) == 1
     store.assert_made_of([first, second])
 
 
+def test_a_history_waits_for_who_moves_the_visits_in_it(store: Store) -> None:
+    """Both lock activities, sessions and interactions, and each in its own order."""
+    with connect(store.url) as owner:
+        owner.execute("INSERT INTO relinks VALUES (%s, %s)", [VISITOR, at(3_600)])
+    step = partial(relinking._step, waiting=[VISITOR], most=10)
+    with beside(store, [prepared(page_view(), BASE)]) as wait_for:
+        assert wait_for(lambda: store.database.run(step))
+
+
+@contextmanager
+def beside(store: Store, records: Sequence[Record]) -> Iterator[Callable[[Callable[[], T]], T]]:
+    """A batch that is written and not committed, until what is called then waits for it."""
+    written, go_on = Event(), Event()
+
+    def write_slowly(transaction: Transaction) -> None:
+        writing._write(transaction, records)
+        written.set()
+        go_on.wait(PATIENCE)
+
+    def wait_for(work: Callable[[], T]) -> T:
+        waiting = threads.submit(work)
+        until(lambda: waits(store) or waiting.done())
+        assert not waiting.done(), "it didn't wait"
+        go_on.set()
+        return waiting.result()
+
+    other = Database(let_in(store.url, "footfall_session"), QUERIES)
+    with closing(other), ThreadPoolExecutor() as threads:
+        writing_slowly = threads.submit(other.run, write_slowly)
+        try:
+            assert written.wait(PATIENCE)
+            yield wait_for
+        finally:
+            go_on.set()
+        writing_slowly.result()
+
+
 def waits(store: Store) -> bool:
-    return bool(store.rows("SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"))
+    return bool(
+        store.rows(
+            "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+    )
 
 
 VISITS = "SELECT started_at, ended_at, page_views FROM user_sessions ORDER BY started_at"
