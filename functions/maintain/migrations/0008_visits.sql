@@ -31,7 +31,7 @@ $$;
 COMMENT ON FUNCTION first_visiting IS 'The first activity of a device within a time, of those whose session was made.';
 
 CREATE INDEX user_activities_by_visit ON user_activities ((coalesce(anonymous_id, user_id)), created_at) WHERE session_is_made;
-COMMENT ON INDEX user_activities_by_visit IS 'session: first_visiting, move_activities, make_visits_anew (sessions that the server made are joined or cut).';
+COMMENT ON INDEX user_activities_by_visit IS 'session: place_visits, move_activities, make_visits_anew (sessions that the server made are joined or cut).';
 -- By the bytes of visitor_id: by itself the primary key would look as good, and reads all visits of a device.
 CREATE INDEX user_sessions_by_visit ON user_sessions (uuid_send(visitor_id), visitor_is_user, started_at) WHERE is_made;
 COMMENT ON INDEX user_sessions_by_visit IS 'session: place_visits.';
