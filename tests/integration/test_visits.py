@@ -327,7 +327,12 @@ def test_what_would_last_a_day_is_cut_at_midnight(writer: Writer) -> None:
     noon = (MIDNIGHT - BASE) / MINUTE - 12 * 60 + 10
     send(writer, *[page_view(noon + 20 * number) for number in range(72)])
     assert spans(writer) == [(noon, noon + 71 * 20, 72)]
+    send(writer, identify("ada"), speaker="user")
     send(writer, page_view(noon + 24 * 60))
+    assert (
+        writer.rows("SELECT user_id, is_linked, is_made FROM user_sessions")
+        == [(user("ada"), True, True)] * 2
+    )
     assert spans(writer) == [(noon, noon + 35 * 20, 36), (noon + 36 * 20, noon + 72 * 20, 37)]
     send(writer, page_view(noon - 20), page_view(noon + 24 * 60 + 20))
     assert [views for *_, views in spans(writer)] == [37, 38]
