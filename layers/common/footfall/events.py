@@ -21,6 +21,19 @@ RecordKind = Literal["activity", "interaction", "identify", "unlink", "content",
 SpeakerKind = Literal["browser", "server", "user"]
 
 
+class Refused(TypedDict):
+    """What a request said beside an event that was refused in it, so that it can be validated again."""
+
+    speaker: SpeakerKind
+    # The verified one.
+    user: NotRequired[str]
+    format: Literal["own", "segment"]
+    sent_at: NotRequired[str]
+    ignored: NotRequired[str]
+    # Something in it could not be stored, and was replaced.
+    cleaned: NotRequired[bool]
+
+
 class Record(TypedDict):
     kind: RecordKind
     id: str
@@ -63,6 +76,7 @@ class Record(TypedDict):
     # Of a rejected event.
     reason: NotRequired[str]
     raw: NotRequired[str]
+    request: NotRequired[Refused]
 
 
 class Context(TypedDict):
