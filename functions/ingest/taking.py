@@ -86,7 +86,7 @@ def take(
 
 def context_of(event: Mapping[str, Any], received_at: datetime, speaker: Speaker) -> Context:
     """What the request says of the device that sent it; a server's own device says nothing."""
-    context: Context = {"received_at": received_at.isoformat()}
+    context: Context = {"received_at": received_at.isoformat(), "speaker": speaker.kind}
     if speaker.kind == "server":
         return context
     headers = event.get("headers") or {}

@@ -38,6 +38,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS incoming (
     browser varchar(50),
     os varchar(50),
     is_bot boolean NOT NULL,
+    wants_session boolean,
     ip inet,
     country varchar(100),
     city varchar(100),
@@ -127,12 +128,12 @@ ON CONFLICT DO NOTHING;
 INSERT INTO user_activities (
     id, user_id, event_type, event_category, event_action, page_path, referrer, metadata, device_type, browser, os,
     ip_address, country, city, session_id, created_at, anonymous_id, is_linked, is_bot, sequence,
-    client_created_at, sent_at, received_at, time_zone
+    client_created_at, sent_at, received_at, time_zone, session_is_made
 )
 SELECT
     id, user_id, event_type, event_category, event_action, page_path, referrer, metadata, device_type, browser, os,
     ip, country, city, session_id, created_at, anonymous_id, is_linked, is_bot, sequence,
-    client_created_at, sent_at, received_at, time_zones.name
+    client_created_at, sent_at, received_at, time_zones.name, coalesce(wants_session, false)
 FROM fresh
 LEFT JOIN time_zones ON time_zones.name = fresh.time_zone
 WHERE kind IN ('activity', 'interaction');
@@ -188,7 +189,7 @@ SELECT DISTINCT user_id FROM grown WHERE user_id IS NOT NULL;
 INSERT INTO user_sessions AS known (
     visitor_id, visitor_is_user, id, user_id, identified_user_id, identified_at, unnamed_at, started_at, ended_at,
     first_event_id, device_type, browser, os, ip_address, country, city, is_bot, page_views, actions_count, landing_page, landing_at, landing_event_id,
-    exit_page, exit_at, exit_event_id, created_at, updated_at
+    exit_page, exit_at, exit_event_id, created_at, updated_at, is_made
 )
 SELECT
     coalesce(anonymous_id, user_id), anonymous_id IS NULL, session_id,
@@ -212,7 +213,7 @@ SELECT
     (array_agg(page_path ORDER BY created_at DESC, id DESC) FILTER (WHERE event_type = 'page_view'))[1],
     max(created_at) FILTER (WHERE event_type = 'page_view'),
     (array_agg(id ORDER BY created_at DESC, id DESC) FILTER (WHERE event_type = 'page_view'))[1],
-    min(received_at), max(received_at)
+    min(received_at), max(received_at), coalesce(bool_or(wants_session), false)
 FROM fresh
 WHERE kind IN ('activity', 'interaction') AND session_id IS NOT NULL
 GROUP BY coalesce(anonymous_id, user_id), anonymous_id IS NULL, session_id

@@ -22,6 +22,8 @@ def prepare(body: str, origins: Origins) -> list[dict[str, Any]]:
         Hints(message.get("brands") or "", message.get("mobile") or "", message.get("platform") or ""),
         # A browser fetched or drew the page before anybody asked for it.
         "prefetch" in (message.get("purpose") or ""),
+        # What a server sends is of no visit, unless it says of which.
+        message.get("speaker") in ("browser", "user"),
         {"received_at": message["received_at"], **_origin({}, message, origins)},
     )
     return [_prepare(record, message, request, origins) for record in message["events"]]
@@ -33,6 +35,7 @@ class _Request(NamedTuple):
     user_agent: str
     hints: Hints
     is_ahead: bool
+    is_visit: bool
     fields: dict[str, Any]
 
 
@@ -49,6 +52,8 @@ def _prepare(
         # Whoever holds a user's own token is no crawler, whatever library it is sent with.
         "is_bot": not record.get("verified", False) and (device.is_bot or request.is_ahead),
     }
+    if request.is_visit and "session_id" not in record and record["kind"] in _VISITING:
+        prepared["wants_session"] = True
     if not _SAID_BY_SERVERS.isdisjoint(record):
         prepared |= _origin(record, message, origins)
     if record["kind"] == "rejected":
@@ -71,4 +76,5 @@ def _origin(record: Mapping[str, Any], message: Message, origins: Origins) -> di
 NOT_A_MESSAGE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 # What is told of a request's device and place.
 _OF_DEVICE = ("device_type", "browser", "os", "is_bot", "ip", "country", "city")
+_VISITING = frozenset({"activity", "interaction"})
 _SAID_BY_SERVERS = frozenset({"ip", "country", "city"})

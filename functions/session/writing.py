@@ -8,6 +8,8 @@ one delivery of each would have left. It holds because
   were new in it;
 - whatever is merged into an existing row merges to the same value in any order (sums of new rows, minima,
   maxima, and the latest or earliest by event time and id);
+- which events make a session of those that came without, and its id, depends on all of them, and is decided
+  under a lock on their device (`visits`);
 - whose an anonymous id is, is decided under a lock on it, from the server's times of all that was verified
   and unlinked; what is new follows it at once, what is stored follows in bounded steps.
 
@@ -17,7 +19,7 @@ other instead of deadlocking.
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -27,6 +29,7 @@ from footfall import ids, queries
 from footfall.database import Database, Row, Transaction
 from footfall.errors import BadDataError, DatabaseUnavailableError, TooSlowError
 from footfall.telemetry import Metric, count
+from functions.session import visits
 from functions.session.relinking import END, LOCK_SPACE, put_off, relink
 
 QUERIES = queries.load(Path(__file__).parent)
@@ -113,8 +116,10 @@ def _write(
     numbered = [{**record, "ordinal": ordinal} for ordinal, record in enumerate(records)]
     transaction.run("receive", records=json.dumps(numbered))
     buckets = transaction.all("lock_visitors", lock_space=LOCK_SPACE)
+    devices = visits.devices_of(records)
+    visits.lock(transaction, devices)
     new = transaction.run("remember_events")
-    moved = _write_what_happened(transaction, buckets, moves) if new else []
+    moved = _write_what_happened(transaction, buckets, devices, moves) if new else []
     grown = [row["user_id"] for row in transaction.all("grow_dwell")]
     if new or grown:
         _write_people(transaction, moved, grown)
@@ -123,7 +128,9 @@ def _write(
     return new, transaction.run("keep_rejected")
 
 
-def _write_what_happened(transaction: Transaction, buckets: Sequence[Row], moves: bool) -> list[Row]:
+def _write_what_happened(
+    transaction: Transaction, buckets: Sequence[Row], devices: Set[str], moves: bool
+) -> list[Row]:
     """How the histories of users changed whose anonymous ids changed hands."""
     changed, moved = _decide(transaction, buckets), []
     if moves:
@@ -131,6 +138,8 @@ def _write_what_happened(transaction: Transaction, buckets: Sequence[Row], moves
     else:
         put_off(transaction, changed)
     transaction.run("link_fresh")
+    if devices:
+        visits.place(transaction)
     transaction.run("write_names")
     transaction.run("write_content")
     transaction.run("write_activities")

@@ -10,7 +10,7 @@ from uuid import NAMESPACE_OID, uuid5
 from hypothesis import strategies as st
 
 from footfall import ids
-from footfall.events import VERSION, dumps
+from footfall.events import VERSION, SpeakerKind, dumps
 from footfall.months import month
 from functions.session.origins import Origins
 from functions.session.preparing import prepare
@@ -112,8 +112,16 @@ def event(choose: Choose, number: int, of: Population) -> list[Record]:
 def prepared(record: Record, received_at: datetime, agent: str = "") -> Record:
     """The record after it travelled in a message of its own."""
     context = {"received_at": received_at.isoformat(), "user_agent": agent, "ip": "203.0.113.7"}
+    context["speaker"] = speaker_of(record)
     [result] = prepare(dumps({"version": VERSION, **context, "events": [record]}), Origins())
     return result
+
+
+def speaker_of(record: Record) -> SpeakerKind:
+    """Who alone can have sent it."""
+    if record.get("verified"):
+        return "user"
+    return "server" if "user_id" in record else "browser"
 
 
 def _fields(choose: Choose, kind: str) -> Record:

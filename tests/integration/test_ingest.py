@@ -146,7 +146,7 @@ def test_a_servers_gzip_arrives_whatever_its_content_type(queue: Queue) -> None:
         event["headers"]["content-type"] = content_type
         assert answer_of(event) == (202, {"accepted": 2, "rejected": []})
     message = unpack(queue.drain()[0])
-    assert set(message) == {"version", "received_at", "events"}
+    assert set(message) == {"version", "received_at", "speaker", "events"}
 
 
 def test_whom_an_event_is_believed_to_be_about(queue: Queue) -> None:

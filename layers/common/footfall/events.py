@@ -18,12 +18,13 @@ _UNUSUAL = re.compile(r"[^\x00-\x7e]+")
 _LINES = msgspec.json.Encoder()
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 RecordKind = Literal["activity", "interaction", "identify", "unlink", "content", "rejected"]
+SpeakerKind = Literal["browser", "server", "user"]
 
 
 class Refused(TypedDict):
     """What a request said beside an event that was refused in it, so that it can be validated again."""
 
-    speaker: Literal["browser", "server", "user"]
+    speaker: SpeakerKind
     # The verified one.
     user: NotRequired[str]
     format: Literal["own", "segment"]
@@ -82,6 +83,8 @@ class Context(TypedDict):
     """What the request itself says, for all its events: headers as they came, read by the consumer."""
 
     received_at: str
+    # Who sent it: a page, a user with a token, or a server.
+    speaker: NotRequired[SpeakerKind]
     ip: NotRequired[str]
     # Address and port, where an edge stands before the gateway.
     viewer: NotRequired[str]
