@@ -1,0 +1,118 @@
+"""Promise 1 and 2 in the long run: consumers and Postgres are killed, and nothing is lost or counted twice.
+
+HYPOTHESIS_PROFILE=thorough soaks longer; `pytest -s` shows the figures.
+"""
+
+import json
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from footfall.database import Database, connect
+from footfall.settings import Settings
+from functions.maintain.handler import maintain
+from functions.session.origins import Origins
+from functions.session.preparing import prepare
+from functions.session.relinking import work_off
+from functions.session.writing import QUERIES
+from local.postgres.roles import let_in
+from local.postgres.server import PostgresServer
+from tests.integration.deliveries import BASE, RECEIVED, STORED, Record, queued, stamped_anew, with_dwell
+from tests.integration.soaking import soak
+from tests.integration.test_once import CROWD, THOROUGH, Store, assert_expected
+from tests.tables import table_names
+
+CONSUMERS = 4
+EVENTS = 30_000 if THOROUGH else 2_000
+KILLS = ["consumer", "postgres", "consumer", "consumer"] * 3
+# Ids as clients name them too, and everything that may be undone.
+POPULATION = replace(
+    CROWD,
+    anonymous=(*CROWD.anonymous, "visitor 2", "visitor 3"),
+    users=(*CROWD.users, "ada", "grace"),
+    kinds=(*["activity"] * 8, *["interaction"] * 6, *["identify"] * 3, "unlink", "content"),
+    lost=False,
+)
+# A killed process loses nothing that the system was given; what a power cut would is not tried here.
+OPTIONS = {"fsync": "off", "autovacuum": "off"}
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[PostgresServer]:
+    opened = PostgresServer(tmp_path / "postgres", options=OPTIONS)
+    opened.start()
+    try:
+        maintain(Settings({"DATABASE_URL": opened.url(), "RETENTION_MONTHS": "13"}), datetime.now(UTC))
+        yield opened
+    finally:
+        opened.stop()
+
+
+def test_whoever_is_killed_each_event_counts_once(server: PostgresServer, tmp_path: Path) -> None:
+    seed = 1
+    messages = {f"message {number}": body for number, body in enumerate(requests(random.Random(seed)))}
+    url = let_in(server.url(), "footfall_session")
+    figures = soak(server, url, messages, KILLS, seed, CONSUMERS)
+    log = (tmp_path / "postgres" / "postgres.log").read_text()
+    print(json.dumps({"events": EVENTS, "messages": len(messages), **vars(figures)}))
+    assert figures.deliveries >= CONSUMERS * len(messages)
+    assert (figures.consumers_killed, figures.postgres_killed) == (9, 3)
+    assert log.count("database system was not properly shut down") == 3
+    assert "ERROR:  deadlock detected" not in log
+    assert "ERROR:  could not serialize" not in log
+    assert figures.deadlocks == 0
+    database = Database(url, QUERIES)
+    with connect(server.url()) as connection:
+        store = Store(server.url(), database, connection, table_names(connection))
+        assert work_off(database, patience=60)
+        won = stored_copies(store, messages.values())
+        assert store.rows("SELECT reason FROM quarantine") == []
+        assert_expected(store, won)
+        left = store.dump()
+        assert store.deliver([won[start : start + 1_000] for start in range(0, len(won), 1_000)]) == left
+    database.close()
+
+
+def requests(chance: random.Random) -> Iterator[str]:
+    """The bodies of the queue. Some requests were sent again, stamped anew; some dwells grew; some broken
+    clients gave the id to another event."""
+    first, later = [], []
+    for number in range(EVENTS):
+        copy, *grown = queued(chance.choice, number, POPULATION)
+        other = queued(chance.choice, number, POPULATION)[0]
+        first.append(copy)
+        later += grown
+        # Which copy of these was stored, their rows tell.
+        if copy.record["kind"] in STORED:
+            later += [stamped_anew(chance.choice, copy)] if chance.random() < 0.25 else []
+            later += [other] if other.record["kind"] in STORED and chance.random() < 0.05 else []
+    waiting = [*first, *chance.sample(later, len(later))]
+    for place in count():
+        if not waiting:
+            return
+        most = chance.randint(1, 8)
+        request, waiting = waiting[:most], waiting[most:]
+        received_at = BASE + timedelta(seconds=chance.choice(RECEIVED), microseconds=place)
+        yield replace(request[0], received_at=received_at).message(*(sent.record for sent in request))
+
+
+def stored_copies(store: Store, bodies: Iterable[str]) -> list[Record]:
+    """Of each event the copy that was stored, with the dwell that it grew to."""
+    copies: dict[str, list[Record]] = defaultdict(list)
+    for body in bodies:
+        for record in prepare(body, Origins()):
+            copies[record["id"]].append(record)
+    rows = store.rows("SELECT id, received_at FROM user_activities")
+    received = {row["id"]: row["received_at"].isoformat() for row in rows}
+    assert received.keys() == {name for name, sent in copies.items() if sent[0]["kind"] in STORED}
+    won = []
+    for name, sent in copies.items():
+        [copy, *_] = [copy for copy in sent if copy["received_at"] == received.get(name, copy["received_at"])]
+        won.append(with_dwell(copy, sent))
+    return won
