@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ import pytest
 from footfall.database import Row, connect
 from footfall.months import month
 from footfall.settings import Settings
-from functions.maintain import handler
+from functions.maintain import handler, partitions
 from functions.maintain.handler import maintain
 from functions.maintain.migrate import FOLDER, MigrationError, ahead, migrate, migrations
 from functions.maintain.partitions import MONTHS_AHEAD, TABLES, upkeep
@@ -226,16 +227,17 @@ def test_months_are_made_beside_a_writer_with_an_open_transaction(
 
 
 WAITING = """
-SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
 WHERE datname = current_database() AND NOT granted
 """
+GOING = [f"{table}_2031_03" for table in TABLES]
+LATE = (record()["id"], datetime(2031, 3, 31, tzinfo=UTC), *VALUES[2:])
 
 
-def test_dropping_waits_for_a_writer_and_others_do_not_wait_for_it(
+def test_dropping_waits_for_whoever_uses_the_month_and_nobody_waits_for_it(
     empty_database_url: str, empty: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("functions.maintain.partitions.ATTEMPTS", 1_000)
-    monkeypatch.setattr("functions.maintain.partitions.LOCK_TIMEOUT", "100ms")
     migrate(empty, NOW)
     upkeep(empty, NOW, retention_months=1)
     dropped: list[str] = []
@@ -244,18 +246,20 @@ def test_dropping_waits_for_a_writer_and_others_do_not_wait_for_it(
     )
     with connect(empty_database_url) as other, connect(empty_database_url) as writer:
         with writer.transaction():
-            writer.execute(INSERT, VALUES)
+            writer.execute(INSERT, LATE)
             run.start()
             while not one(other, WAITING):
                 assert run.is_alive()
-            # Behind a lock that waited for the open transaction to end, this would wait for ever.
-            other.execute("SET lock_timeout = '30s'")
-            for _ in range(20):
+            # Whoever would queue behind the upkeep's lock, were it for a moment, is refused.
+            other.execute("SET lock_timeout = '1ms'")
+            until = time.monotonic() + 1
+            while time.monotonic() < until:
                 other.execute(INSERT, (record()["id"], *VALUES[1:]))
+                one(other, "SELECT count(*) FROM user_activities")
             assert dropped == []
         run.join()
-        assert one(other, "SELECT count(*) FROM user_activities") == 21
-    assert dropped == [f"{table}_2031_03" for table in TABLES]
+        assert one(other, "SELECT count(*) FROM user_activities WHERE created_at < '2031-04-01'") == 0
+    assert dropped == GOING
 
 
 def test_what_stays_busy_is_left_for_the_next_run_and_months_are_made_all_the_same(
@@ -265,12 +269,37 @@ def test_what_stays_busy_is_left_for_the_next_run_and_months_are_made_all_the_sa
     migrate(empty, NOW)
     upkeep(empty, NOW, retention_months=1)
     with connect(empty_database_url) as writer, writer.transaction():
-        writer.execute(INSERT, VALUES)
+        writer.execute(INSERT, LATE)
         with pytest.raises(psycopg.errors.LockNotAvailable):
             upkeep(empty, month(NOW, 1), retention_months=1)
     assert one(empty, "SELECT to_regclass('impressions_2031_09') IS NOT NULL")
     done = upkeep(empty, month(NOW, 1), retention_months=1)
-    assert (done.made, done.dropped) == ([], [f"{table}_2031_03" for table in TABLES])
+    assert (done.made, done.dropped) == ([], GOING)
+
+
+def test_a_month_that_was_detached_when_the_upkeep_ended_is_dropped_by_the_next(
+    empty: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate(empty, NOW)
+    upkeep(empty, NOW, retention_months=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(partitions, "_drop", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            upkeep(empty, month(NOW, 1), retention_months=1)
+    assert (
+        one(empty, "SELECT relispartition FROM pg_class WHERE relname = 'user_activities_2031_03'") is False
+    )
+    # More is kept from now on: what is left of the month goes all the same, and it is made anew.
+    assert upkeep(empty, month(NOW, 1), retention_months=2).dropped == GOING[:1]
+    assert upkeep(empty, month(NOW, 1), retention_months=2).made == GOING[:1]
+
+
+def test_a_month_that_somebody_detached_to_keep_it_stays(empty: Connection) -> None:
+    migrate(empty, NOW)
+    upkeep(empty, NOW, retention_months=1)
+    empty.execute("ALTER TABLE user_activities DETACH PARTITION user_activities_2031_03")
+    assert upkeep(empty, month(NOW, 1), retention_months=1).dropped == GOING[1:]
+    assert one(empty, "SELECT to_regclass('user_activities_2031_03') IS NOT NULL")
 
 
 @pytest.mark.parametrize("version", [15, 16, 17, 18])
@@ -291,5 +320,6 @@ def test_every_supported_postgres_takes_the_schema_and_events(version: int, tmp_
             assert (writer.write(batch), writer.write(batch)) == (3, 0)
             assert writer.one("SELECT page_views, actions_count FROM user_sessions") == (1, 1)
             assert writer.rows("SELECT reason FROM quarantine") == []
+        assert len(maintain(settings, month(datetime.now(UTC), 1))["dropped"]) == len(TABLES)
     finally:
         server.stop()
