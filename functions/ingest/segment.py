@@ -8,7 +8,7 @@ group          group / account / the group's id
 alias          alias / account / the former id; from a server it also ties that id to the user
 
 In properties and traits anything may stand: what isn't fit for a column stays there. So only a message's
-type, event, ids and time can refuse it.
+type, event, ids and time can refuse it, and properties that are no object.
 
 Sources: https://segment.com/docs/connections/spec/ and the SDKs' own requests.
 """

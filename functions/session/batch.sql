@@ -178,16 +178,18 @@ WITH longest AS (
 SELECT DISTINCT user_id FROM grown WHERE user_id IS NOT NULL;
 
 -- write_sessions --
--- Opens or widens the sessions of the new activities; each column's merge is the same in any order.
+-- Opens or widens the sessions of the new activities; each column's merge is the same in any order. Whose a session
+-- of an owned anonymous id is, link_sessions says.
 INSERT INTO user_sessions AS known (
-    visitor_id, visitor_is_user, id, user_id, identified_at, started_at, ended_at, first_event_id, device_type, browser, os, ip_address,
-    country, city, is_bot, page_views, actions_count, landing_page, landing_at, landing_event_id,
+    visitor_id, visitor_is_user, id, user_id, identified_user_id, identified_at, unnamed_at, started_at, ended_at,
+    first_event_id, device_type, browser, os, ip_address, country, city, is_bot, page_views, actions_count, landing_page, landing_at, landing_event_id,
     exit_page, exit_at, exit_event_id, created_at, updated_at
 )
 SELECT
     coalesce(anonymous_id, user_id), anonymous_id IS NULL, session_id,
-    (array_agg(user_id ORDER BY created_at, user_id) FILTER (WHERE user_id IS NOT NULL AND NOT is_linked))[1],
-    min(created_at) FILTER (WHERE user_id IS NOT NULL AND NOT is_linked),
+    (array_agg(user_id ORDER BY received_at, user_id) FILTER (WHERE NOT wants_user))[1],
+    (array_agg(user_id ORDER BY received_at, user_id) FILTER (WHERE NOT wants_user))[1],
+    min(received_at) FILTER (WHERE NOT wants_user), min(received_at) FILTER (WHERE wants_user),
     min(created_at), max(created_at),
     (array_agg(id ORDER BY created_at, id))[1],
     (array_agg(device_type ORDER BY created_at, id))[1],
@@ -211,13 +213,14 @@ WHERE kind IN ('activity', 'interaction') AND session_id IS NOT NULL
 GROUP BY coalesce(anonymous_id, user_id), anonymous_id IS NULL, session_id
 ORDER BY 1, 2, 3
 ON CONFLICT (visitor_id, visitor_is_user, id) DO UPDATE SET
-    (user_id, identified_at, is_linked) = (
-        SELECT who.user_id, who.at, who.is_linked
-        FROM (VALUES (known.user_id, known.identified_at, known.is_linked),
-                     (excluded.user_id, excluded.identified_at, false)) AS who (user_id, at, is_linked)
-        ORDER BY who.user_id IS NULL, who.is_linked, who.at, who.user_id
+    (identified_user_id, identified_at, user_id) = (
+        SELECT who.user_id, who.at, CASE WHEN known.is_linked THEN known.user_id ELSE who.user_id END
+        FROM (VALUES (known.identified_user_id, known.identified_at),
+                     (excluded.identified_user_id, excluded.identified_at)) AS who (user_id, at)
+        ORDER BY who.at NULLS LAST, who.user_id
         LIMIT 1
     ),
+    unnamed_at = least(known.unnamed_at, excluded.unnamed_at),
     (first_event_id, device_type, browser, os, ip_address, country, city) = (
         SELECT first.event_id, first.device_type, first.browser, first.os, first.ip, first.country, first.city
         FROM (VALUES

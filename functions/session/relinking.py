@@ -9,47 +9,82 @@ Rows are locked in the order in which `writing` locks them.
 """
 
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+from uuid import UUID, uuid4
 
 from footfall.database import Database, Row, Transaction
-from footfall.errors import BadDataError, DatabaseUnavailableError
+from footfall.errors import BadDataError, DatabaseUnavailableError, TooSlowError
 from footfall.telemetry import logger
 
 # Keeps these advisory locks apart from others'.
 LOCK_SPACE = 7_301
-# In one transaction, with all that was done at the same microsecond as the last.
-MOST_ACTIVITIES = 5_000
-# In one step, so that many short histories don't take a transaction each.
-MOST_VISITORS = 100
+
+
+class Size(NamedTuple):
+    """Of a step: histories, and activities of all of them, with what else was at that microsecond."""
+
+    visitors: int
+    activities: int
+
+
+WHOLE, SMALL = Size(100, 5_000), Size(1, 100)
 BEGINNING, END = "-infinity", "infinity"
 
 
 def work_off(database: Database, patience: float) -> bool:
-    """Takes steps until no history waits, or another consumer is at it: then true.
+    """Takes steps until no history waits; one that can't be moved stays, and holds up no other.
 
     Args:
         patience: seconds for all of it.
+
+    Returns:
+        False where there is more to do. True: nothing waits, another consumer is at it, or nothing can move.
     """
     deadline = time.monotonic() + patience
+    size, has_moved = WHOLE, False
+    immovable: list[Any] = []
+    # Begins anywhere, so that what is slow today is not the first tomorrow.
+    start = uuid4()
     try:
-        while database.run(_step):
+        while waiting := database.run(
+            partial(_waiting, start=start, most=size.visitors, immovable=immovable)
+        ):
+            try:
+                if not database.run(partial(_step, waiting=waiting, most=size.activities)):
+                    return True
+                has_moved = True
+            except (TooSlowError, BadDataError) as error:
+                if size == SMALL:
+                    immovable += waiting
+                    _complain("a history can't be moved", error, anonymous_id=str(waiting[0]))
+                size = SMALL
             if time.monotonic() > deadline:
-                return False
-    except (DatabaseUnavailableError, BadDataError) as error:
-        logger("session").warning("histories wait", extra={"reason": str(error)})
+                return not has_moved
+    except DatabaseUnavailableError as error:
+        _complain("histories wait", error)
         return False
     return True
 
 
-def _step(transaction: Transaction) -> bool:
-    """Whether there was something to do."""
-    waiting = [row["anonymous_id"] for row in transaction.all("next_relinks", most=MOST_VISITORS)]
-    if not waiting or not transaction.all("try_relinking", lock_space=LOCK_SPACE)[0]["locked"]:
+def _complain(message: str, error: Exception, **details: str) -> None:
+    logger("session").warning(message, extra={"reason": str(error), **details})
+
+
+def _waiting(transaction: Transaction, start: UUID, most: int, immovable: Sequence[Any]) -> list[Any]:
+    rows = transaction.all("next_relinks", start=start, most=most, immovable=list(immovable))
+    return [row["anonymous_id"] for row in rows]
+
+
+def _step(transaction: Transaction, waiting: Sequence[Any], most: int) -> bool:
+    """False where another consumer is at it."""
+    if not transaction.all("try_relinking", lock_space=LOCK_SPACE)[0]["locked"]:
         return False
-    transaction.all("lock_relinks", lock_space=LOCK_SPACE, anonymous_ids=waiting)
-    positions = transaction.all("relink_positions", anonymous_ids=waiting)
-    moved = relink(transaction, {row["anonymous_id"]: row["before"].isoformat() for row in positions})
+    transaction.all("lock_relinks", lock_space=LOCK_SPACE, anonymous_ids=list(waiting))
+    positions = transaction.all("relink_positions", anonymous_ids=list(waiting))
+    befores = {row["anonymous_id"]: row["before"].isoformat() for row in positions}
+    moved = relink(transaction, befores, most)
     transaction.run("create_incoming")
     users = [row["user_id"] for row in moved]
     transaction.all("lock_profiles", user_ids=users)
@@ -59,11 +94,15 @@ def _step(transaction: Transaction) -> bool:
     return True
 
 
-def relink(transaction: Transaction, befores: Mapping[Any, str]) -> list[Row]:
-    """Moves the latest of what happened before a moment, by anonymous id; says what users won and lost."""
+def relink(transaction: Transaction, befores: Mapping[Any, str], most: int | None = None) -> list[Row]:
+    """Moves the latest of what happened before a moment, by anonymous id; says what users won and lost.
+
+    Args:
+        most: activities, of all histories together; a whole step's where it isn't said.
+    """
     if not befores:
         return []
-    most = max(MOST_ACTIVITIES // len(befores), 1)
+    most = max((most or WHOLE.activities) // len(befores), 1)
     spans = transaction.all(
         "relink_span", anonymous_ids=list(befores), befores=list(befores.values()), most=most
     )

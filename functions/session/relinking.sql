@@ -3,8 +3,11 @@
 SELECT pg_try_advisory_xact_lock(%(lock_space)s, -1) AS locked;
 
 -- next_relinks --
--- Some anonymous ids whose history waits.
-SELECT anonymous_id FROM relinks ORDER BY anonymous_id LIMIT %(most)s;
+-- Some anonymous ids whose history waits, from one on and around.
+SELECT anonymous_id FROM relinks
+WHERE anonymous_id <> ALL (%(immovable)s::uuid[])
+ORDER BY anonymous_id < %(start)s, anonymous_id
+LIMIT %(most)s;
 
 -- lock_relinks --
 -- Lets nobody decide meanwhile whose these anonymous ids are.
@@ -72,7 +75,7 @@ ORDER BY side.user_id;
 -- The same for the sessions that the activities of a span are of.
 WITH linking AS (
     SELECT known.visitor_id, known.id,
-           CASE WHEN owner.shared_at IS NULL OR known.created_at < owner.shared_at THEN owner.user_id END AS new_user
+           CASE WHEN is_lent(known.unnamed_at, known.identified_at, owner.shared_at) THEN owner.user_id END AS lent_to
     FROM (
         SELECT DISTINCT activity.anonymous_id, activity.session_id
         FROM unnest(%(anonymous_ids)s::uuid[], %(sinces)s::timestamptz[], %(befores)s::timestamptz[])
@@ -84,15 +87,16 @@ WITH linking AS (
     ) AS visit
     CROSS JOIN LATERAL identity_owner(visit.anonymous_id) AS owner
     JOIN user_sessions AS known ON known.visitor_id = visit.anonymous_id AND known.id = visit.session_id
-    WHERE NOT known.visitor_is_user AND (known.user_id IS NULL OR known.is_linked)
+    WHERE NOT known.visitor_is_user
     ORDER BY known.visitor_id, known.id
     FOR UPDATE OF known
 )
 UPDATE user_sessions AS known
-SET user_id = linking.new_user, is_linked = linking.new_user IS NOT NULL
+SET user_id = coalesce(linking.lent_to, known.identified_user_id), is_linked = linking.lent_to IS NOT NULL
 FROM linking
 WHERE known.visitor_id = linking.visitor_id AND NOT known.visitor_is_user AND known.id = linking.id
-  AND known.user_id IS DISTINCT FROM linking.new_user;
+  AND (known.user_id, known.is_linked)
+      IS DISTINCT FROM (coalesce(linking.lent_to, known.identified_user_id), linking.lent_to IS NOT NULL);
 
 -- relink_interactions --
 -- Gives the interactions of a span to whom their activities belong.

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -131,6 +132,7 @@ ATTACKS = (
         for by, how in (("key", "with the browser key"), ("token", "with another's token"))
     ),
 )
+THEIRS = "SELECT user_id::text FROM user_activities WHERE anonymous_id = %s AND created_at <= %s"
 READS = (
     ("GET", "/v1/users/{user}/insights"),
     ("GET", "/v1/users/{user}/feed"),
@@ -221,6 +223,25 @@ def test_a_tied_id_adds_to_the_user_and_changes_nothing_that_was_there(
     assert stack.post(url, unlink).body == {"accepted": 1, "rejected": []}
     eventually(lambda: database.execute(whose, [victim.visitor]).fetchall() == [(None, False)])
     assert rows_of(victim, database)[0] == [row for row in activities if '"is_linked": false' in row]
+
+
+@pytest.mark.parametrize("is_tied", [True, False], ids=["after its tie", "before its tie"])
+def test_anothers_token_takes_no_session_over(
+    stack: LocalStack, database: psycopg.Connection[Any], victim: Victim, is_tied: bool
+) -> None:
+    """Who knows both random ids adds an event of their own to the visit, which stays whose it was."""
+    visitor = victim.visitor if is_tied else victim.new_visitor
+    visit = {"anonymous_id": visitor, "session_id": victim.session}
+    send(stack, database, [view(**visit)], "key")
+    earlier = datetime.now(UTC) - timedelta(days=1)
+    send(stack, database, [view(created_at=earlier.isoformat(), **visit)], "token")
+    if not is_tied:
+        identify = {"type": "identify", "id": str(uuid.uuid4()), **visit}
+        assert stack.post("/v1/me/events", identify, stack.token(victim.name)).status == 202
+        eventually(lambda: is_counted(database, identify["id"]))
+    whose = "SELECT user_id::text, is_linked FROM user_sessions WHERE visitor_id = %s AND id = %s"
+    assert database.execute(whose, [visitor, victim.session]).fetchall() == [(victim.user, True)]
+    assert victim.user not in {row[0] for row in database.execute(THEIRS, [visitor, earlier])}
 
 
 @pytest.mark.parametrize(("method", "path"), READS)

@@ -91,12 +91,12 @@ def sessions(events: Iterable[Event]) -> dict[tuple[str, ...], Record]:
 
 def _session(visit: Sequence[Event]) -> Record:
     first, views = visit[0], [event for event in visit if event.is_page_view]
-    named = sorted((event.created_at, event.user) for event in visit if event.user and not event.is_linked)
-    lent = {event.user for event in visit if event.is_linked}
+    owned = [(event.received_at, not event.is_linked, event.user) for event in visit if event.user]
+    _, is_named, user = min(owned, default=(None, True, None))
     lasted = visit[-1].created_at - first.created_at
     return {
-        "user_id": named[0][1] if named else next(iter(lent), None),
-        "is_linked": not named and bool(lent),
+        "user_id": user,
+        "is_linked": not is_named,
         "started_at": first.created_at,
         "ended_at": visit[-1].created_at,
         "duration_seconds": _rounded(lasted),

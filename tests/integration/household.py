@@ -150,17 +150,13 @@ def interactions(rows: Iterable[Row]) -> dict[str, tuple[str | None, bool]]:
 
 
 def sessions(rows: Iterable[Row]) -> dict[tuple[str, str], tuple[str | None, bool]]:
-    """The user whom its earliest event names; else whose its visitor is."""
-    visits: dict[tuple[str, str], list[Row]] = defaultdict(list)
-    for row in rows:
-        visits[row.record["anonymous_id"], row.record["session_id"]].append(row)
-    return {key: _session(visit) for key, visit in visits.items()}
-
-
-def _session(visit: Sequence[Row]) -> tuple[str | None, bool]:
-    named = [(row.record["created_at"], row.user) for row in visit if row.user and not row.is_linked]
-    lent = [row.user for row in visit if row.is_linked]
-    return (min(named)[1], False) if named else (lent[0] if lent else None, bool(lent))
+    """Whose the event is that was received first of those that are somebody's."""
+    visits: dict[tuple[str, str], tuple[str | None, bool]] = {}
+    for row in sorted(rows, key=lambda row: row.record["received_at"]):
+        key = (row.record["anonymous_id"], row.record["session_id"])
+        if visits.get(key, (None,))[0] is None:
+            visits[key] = (row.user, row.is_linked)
+    return visits
 
 
 def profiles(household: Household) -> dict[str, tuple[int, str, str, str | None]]:

@@ -124,7 +124,7 @@ def store(database_url: str) -> Iterator[Store]:
 @pytest.fixture(autouse=True)
 def short_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """A history of three activities is long."""
-    monkeypatch.setattr(relinking, "MOST_ACTIVITIES", 2)
+    monkeypatch.setattr(relinking, "WHOLE", relinking.Size(100, 2))
 
 
 @pytest.mark.parametrize("population", POPULATIONS)

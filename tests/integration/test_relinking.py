@@ -19,11 +19,11 @@ from functions.session.writing import QUERIES
 from local.postgres.roles import let_in
 from tests.integration.deliveries import BASE, Record, prepared
 from tests.integration.waiting import until
-from tests.integration.writing import VISITOR, Writer, at, identify, message, record, user, writer_of
+from tests.integration.writing import VISITOR, Writer, at, identify, message, record, step, user, writer_of
 
 Connection = psycopg.Connection[Row]
 ADA, GRACE = user("ada"), user("grace")
-MOST = relinking.MOST_ACTIVITIES
+MOST = relinking.WHOLE.activities
 LONG = 2 * MOST + 2_000
 # Two activities at each moment, a tenth of them interactions, in sessions of ten.
 HISTORY = """
@@ -43,8 +43,9 @@ WITH act AS (
     SELECT id, %(visitor)s, 'project', id, 'view', 0.6, at, at FROM act WHERE is_interaction
 )
 INSERT INTO user_sessions
-    (id, visitor_id, visitor_is_user, started_at, ended_at, first_event_id, created_at, updated_at)
-SELECT session_id, %(visitor)s, false, min(at), max(at), (array_agg(id))[1], min(at), max(at)
+    (id, visitor_id, visitor_is_user, started_at, ended_at, first_event_id, created_at, updated_at,
+     unnamed_at)
+SELECT session_id, %(visitor)s, false, min(at), max(at), (array_agg(id))[1], min(at), max(at), min(at)
 FROM act GROUP BY session_id
 """
 OTHERS = """
@@ -105,7 +106,7 @@ def test_a_tie_holds_at_once_and_a_long_history_follows_in_steps(writer: Writer,
     assert linked(writer)[0] == activities + 2
 
     steps: list[int] = []
-    while database.run(relinking._step):
+    while database.run(step):
         steps.append(linked(writer)[0] - activities - sum(steps) - 2)
     assert [0 < step <= MOST + 1 for step in steps] == [True, True]
     assert linked(writer) == (LONG + 2, LONG / 10, LONG / 10 + 2, LONG + 2)
@@ -130,7 +131,7 @@ def test_a_step_that_is_killed_left_nothing_and_is_done_again(writer: Writer, da
     before = linked(writer)
 
     def killed(transaction: Transaction) -> None:
-        assert relinking._step(transaction)
+        assert step(transaction)
         transaction._connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
     for _ in range(3):
@@ -144,7 +145,7 @@ def test_a_step_that_is_killed_left_nothing_and_is_done_again(writer: Writer, da
 @pytest.mark.usefixtures("long_history")
 def test_a_history_that_changes_hands_on_its_way_begins_anew(writer: Writer, database: Database) -> None:
     writer.write(message(identify("grace"), received=20))
-    assert database.run(relinking._step)
+    assert database.run(step)
     writer.write(message(identify("ada"), received=10))
     assert relinking.work_off(database, patience=60)
     assert linked(writer) == (LONG, LONG / 10, LONG / 10 + 1, LONG)
@@ -187,7 +188,7 @@ def test_one_consumer_works_off_what_waits_and_the_others_go_on(
 def test_many_histories_at_once_are_bounded_together(
     writer: Writer, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relinking, "MOST_ACTIVITIES", 40)
+    monkeypatch.setattr(relinking, "WHOLE", relinking.Size(100, 40))
     visitors = [str(uuid5(NAMESPACE_OID, str(number))) for number in range(20)]
     views = [record(anonymous_id=visitor, created_at=at(n)) for visitor in visitors for n in range(10)]
     writer.write(message(*views, received=10))
@@ -195,6 +196,30 @@ def test_many_histories_at_once_are_bounded_together(
     assert linked(writer)[0] == 40
     assert relinking.work_off(database, patience=60)
     assert linked(writer)[0] == 200
+
+
+def test_a_history_that_cannot_be_moved_holds_up_no_other(
+    writer: Writer, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relinking, "WHOLE", relinking.Size(100, 4))
+    visitors = [str(uuid5(NAMESPACE_OID, f"slow {number}")) for number in range(4)]
+    views = [record(anonymous_id=visitor, created_at=at(n)) for visitor in visitors for n in range(10)]
+    writer.write(message(*views, received=10))
+    writer.write(message(*[identify("ada", anonymous_id=visitor) for visitor in visitors], received=20))
+    hasty = Database(let_in(database_url, "footfall_session"), QUERIES, statement_seconds=1)
+    with connect(database_url) as other, other.transaction():
+        other.execute(
+            "SELECT FROM user_activities WHERE anonymous_id = %s AND created_at = %s FOR UPDATE",
+            [visitors[0], at(8)],
+        )
+        assert relinking.work_off(hasty, patience=60)
+        assert writer.rows("SELECT anonymous_id::text FROM relinks") == [(visitors[0],)]
+        assert linked(writer)[0] == 31
+        # Whoever woke us need not do it again for this one.
+        assert relinking.work_off(hasty, patience=0)
+    assert relinking.work_off(hasty, patience=60)
+    assert linked(writer)[0] == 40
+    hasty.close()
 
 
 def test_a_claim_begins_anew_that_knew_a_tie_which_is_undone_meanwhile(
@@ -215,7 +240,7 @@ def test_a_claim_begins_anew_that_knew_a_tie_which_is_undone_meanwhile(
 def test_a_step_waits_while_somebody_decides(writer: Writer, database: Database, database_url: str) -> None:
     writer.write(message(identify("ada"), received=10))
     with undoing(database_url, writer) as go_on, ThreadPoolExecutor() as threads:
-        stepping = threads.submit(database.run, relinking._step)
+        stepping = threads.submit(database.run, step)
         go_on()
         assert stepping.result()
     assert relinking.work_off(database, patience=60)

@@ -19,6 +19,7 @@ from local.postgres.roles import let_in
 from tests.integration import household
 from tests.integration.deliveries import Record
 from tests.integration.household import DEVICES, PEOPLE, Household
+from tests.integration.writing import step
 from tests.tables import clear, table_names
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
@@ -77,7 +78,7 @@ class Home:
 @pytest.fixture
 def home(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     # A history of three activities is long.
-    monkeypatch.setattr(relinking, "MOST_ACTIVITIES", 2)
+    monkeypatch.setattr(relinking, "WHOLE", relinking.Size(100, 2))
     database = Database(let_in(database_url, "footfall_session"), QUERIES)
     with connect(database_url) as connection:
         yield Home(database_url, database, connection)
@@ -117,7 +118,7 @@ def test_everything_belongs_to_whom_it_should(home: Home, data: st.DataObject) -
         home.write(order[start:end])
         # A consumer may be killed after any of its steps.
         for _ in range(data.draw(st.integers(0, 2))):
-            home.database.run(relinking._step)
+            home.database.run(step)
     home.work_off()
     assert home.whose() == reckoned(lived)
 

@@ -12,8 +12,9 @@ from uuid import UUID
 import psycopg
 
 from footfall import ids
-from footfall.database import Database, Row, connect
+from footfall.database import Database, Row, Transaction, connect
 from footfall.events import VERSION
+from functions.session import relinking
 from functions.session.consuming import consume
 from functions.session.writing import QUERIES
 from local.postgres.roles import let_in
@@ -54,6 +55,12 @@ def record(kind: str = "activity", **fields: Any) -> dict[str, Any]:
 def identify(name: str, **fields: Any) -> dict[str, Any]:
     """With the user's own token."""
     return record("identify", **{"user_id": user(name), "verified": True, "traits": {}} | fields)
+
+
+def step(transaction: Transaction) -> bool:
+    """Of moving histories to whom they belong; whether there was one."""
+    waiting = relinking._waiting(transaction, UUID(int=0), relinking.WHOLE.visitors, [])
+    return bool(waiting) and relinking._step(transaction, waiting, relinking.WHOLE.activities)
 
 
 def message(
