@@ -1,4 +1,4 @@
-"""A month comes and one goes while consumers write and somebody reads for long: nobody waits, none is lost."""
+"""A month comes and one goes while consumers write and somebody reads for long: nobody waits, all is kept."""
 
 import random
 import threading
