@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -208,6 +209,40 @@ def test_pruning_that_was_cut_short_is_finished_by_the_next_run(
     assert one(empty, "SELECT count(*) FROM live_counts") == 0
 
 
+WAITING = """
+SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE datname = current_database() AND NOT granted
+"""
+SESSION = (
+    "INSERT INTO user_sessions (visitor_id, visitor_is_user, id, started_at, ended_at, first_event_id,"
+    " created_at, updated_at)"
+    " VALUES (%(visitor)s, false, %(visitor)s, %(at)s, %(at)s, %(visitor)s, %(at)s, %(at)s)"
+)
+
+
+def test_sessions_are_pruned_in_the_order_in_which_consumers_lock_them(
+    empty_database_url: str, empty: Connection
+) -> None:
+    migrate(empty, NOW)
+    # The one with the smaller key began later.
+    visitors = [str(UUID(int=number)) for number in (1, 2)]
+    for visitor, day in zip(visitors, (2, 1), strict=True):
+        empty.execute(SESSION, {"visitor": visitor, "at": datetime(2031, 1, day, tzinfo=UTC)})
+    empty.execute("INSERT INTO live_counts VALUES ('2031-01-01', 'page_view', false, 1)")
+    pruning = threading.Thread(target=lambda: upkeep(empty, NOW, retention_months=1), daemon=True)
+    lock = "SELECT FROM user_sessions WHERE visitor_id = %s FOR UPDATE"
+    with connect(empty_database_url) as other, connect(empty_database_url) as writer:
+        with writer.transaction():
+            writer.execute("SET lock_timeout = '5s'")
+            writer.execute(lock, [visitors[0]])
+            pruning.start()
+            while not one(other, WAITING):
+                assert pruning.is_alive()
+            writer.execute(lock, [visitors[1]])
+        pruning.join()
+        assert one(other, "SELECT count(*) FROM user_sessions") == 0
+
+
 INSERT = (
     "INSERT INTO user_activities (id, created_at, anonymous_id, event_type, received_at)"
     " VALUES (%s, %s, %s, 'search', %s)"
@@ -226,10 +261,6 @@ def test_months_are_made_beside_a_writer_with_an_open_transaction(
     assert one(empty, "SELECT count(*) FROM user_activities") == 1
 
 
-WAITING = """
-SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
-WHERE datname = current_database() AND NOT granted
-"""
 GOING = [f"{table}_2031_03" for table in TABLES]
 LATE = (record()["id"], datetime(2031, 3, 31, tzinfo=UTC), *VALUES[2:])
 
