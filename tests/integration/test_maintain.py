@@ -224,9 +224,9 @@ def test_sessions_are_pruned_in_the_order_in_which_consumers_lock_them(
     empty_database_url: str, empty: Connection
 ) -> None:
     migrate(empty, NOW)
-    # The one with the smaller key began later.
-    visitors = [str(UUID(int=number)) for number in (1, 2)]
-    for visitor, day in zip(visitors, (2, 1), strict=True):
+    # Those with smaller keys began later.
+    visitors = [str(UUID(int=number)) for number in range(30)]
+    for day, visitor in enumerate(reversed(visitors), start=1):
         empty.execute(SESSION, {"visitor": visitor, "at": datetime(2031, 1, day, tzinfo=UTC)})
     empty.execute("INSERT INTO live_counts VALUES ('2031-01-01', 'page_view', false, 1)")
     pruning = threading.Thread(target=lambda: upkeep(empty, NOW, retention_months=1), daemon=True)
@@ -238,7 +238,8 @@ def test_sessions_are_pruned_in_the_order_in_which_consumers_lock_them(
             pruning.start()
             while not one(other, WAITING):
                 assert pruning.is_alive()
-            writer.execute(lock, [visitors[1]])
+            for visitor in visitors[1:]:
+                writer.execute(lock, [visitor])
         pruning.join()
         assert one(other, "SELECT count(*) FROM user_sessions") == 0
 
