@@ -215,6 +215,13 @@ def prepared(record: Record, received_at: datetime, agent: str = "") -> Record:
     return Queued(record, received_at, agent).prepared()
 
 
+def speaker_of(record: Record) -> str:
+    """Who alone can have sent it."""
+    if record.get("verified"):
+        return "user"
+    return "server" if "user_id" in record else "browser"
+
+
 def _fields(choose: Choose, kind: str, of: Population) -> Record:
     created = BASE + timedelta(seconds=choose(MOMENTS))
     if kind == "activity" and of.lost and choose(range(20)) == 19:

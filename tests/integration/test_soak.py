@@ -23,13 +23,22 @@ from functions.session.relinking import work_off
 from functions.session.writing import QUERIES
 from local.postgres.roles import let_in
 from local.postgres.server import PostgresServer
-from tests.integration.deliveries import BASE, RECEIVED, STORED, Record, queued, stamped_anew, with_dwell
+from tests.integration.deliveries import (
+    BASE,
+    RECEIVED,
+    STORED,
+    Record,
+    queued,
+    speaker_of,
+    stamped_anew,
+    with_dwell,
+)
 from tests.integration.soaking import soak
 from tests.integration.test_once import CROWD, THOROUGH, Store, assert_expected
 from tests.tables import table_names
 
 CONSUMERS = 4
-EVENTS = 30_000 if THOROUGH else 2_000
+EVENTS = 30_000 if THOROUGH else 1_200
 KILLS = ["consumer", "postgres", "consumer", "consumer"] * 3
 # Ids as clients name them too, and everything that may be undone.
 POPULATION = replace(
@@ -92,14 +101,16 @@ def requests(chance: random.Random) -> Iterator[str]:
         if copy.record["kind"] in STORED:
             later += [stamped_anew(chance.choice, copy)] if chance.random() < 0.25 else []
             later += [other] if other.record["kind"] in STORED and chance.random() < 0.05 else []
-    waiting = [*first, *chance.sample(later, len(later))]
-    for place in count():
-        if not waiting:
-            return
-        most = chance.randint(1, 8)
-        request, waiting = waiting[:most], waiting[most:]
-        received_at = BASE + timedelta(seconds=chance.choice(RECEIVED), microseconds=place)
-        yield replace(request[0], received_at=received_at).message(*(sent.record for sent in request))
+    sent = [*first, *chance.sample(later, len(later))]
+    place = count()
+    # A request has one speaker.
+    for who in ("browser", "user", "server"):
+        waiting = [one for one in sent if speaker_of(one.record) == who]
+        while waiting:
+            most = chance.randint(1, 8)
+            request, waiting = waiting[:most], waiting[most:]
+            received_at = BASE + timedelta(seconds=chance.choice(RECEIVED), microseconds=next(place))
+            yield replace(request[0], received_at=received_at).message(*(one.record for one in request))
 
 
 def stored_copies(store: Store, bodies: Iterable[str]) -> list[Record]:
