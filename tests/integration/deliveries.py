@@ -81,18 +81,7 @@ class Queued:
     agent: str = ""
 
     def prepared(self) -> Record:
-        """After it travelled in a message of its own."""
-        [result] = prepare(self.message(self.record), Origins())
-        return result
-
-    def message(self, *records: Record) -> str:
-        """The body of a request with these records."""
-        context = {
-            "received_at": self.received_at.isoformat(),
-            "user_agent": self.agent,
-            "ip": "203.0.113.7",
-        }
-        return dumps({"version": VERSION, **context, "events": records})
+        return prepared(self.record, self.received_at, self.agent)
 
 
 @dataclass(frozen=True)
@@ -212,14 +201,9 @@ def queued(choose: Choose, number: int, of: Population) -> list[Queued]:
 
 def prepared(record: Record, received_at: datetime, agent: str = "") -> Record:
     """The record after it travelled in a message of its own."""
-    return Queued(record, received_at, agent).prepared()
-
-
-def speaker_of(record: Record) -> str:
-    """Who alone can have sent it."""
-    if record.get("verified"):
-        return "user"
-    return "server" if "user_id" in record else "browser"
+    context = {"received_at": received_at.isoformat(), "user_agent": agent, "ip": "203.0.113.7"}
+    [result] = prepare(dumps({"version": VERSION, **context, "events": [record]}), Origins())
+    return result
 
 
 def _fields(choose: Choose, kind: str, of: Population) -> Record:

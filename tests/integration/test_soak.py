@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from footfall.database import Database, connect
+from footfall.events import VERSION, dumps
 from footfall.settings import Settings
 from functions.maintain.handler import maintain
 from functions.session.origins import Origins
@@ -29,7 +30,6 @@ from tests.integration.deliveries import (
     STORED,
     Record,
     queued,
-    speaker_of,
     stamped_anew,
     with_dwell,
 )
@@ -105,12 +105,20 @@ def requests(chance: random.Random) -> Iterator[str]:
     place = count()
     # A request has one speaker.
     for who in ("browser", "user", "server"):
-        waiting = [one for one in sent if speaker_of(one.record) == who]
+        waiting = [one for one in sent if speaker(one.record) == who]
         while waiting:
             most = chance.randint(1, 8)
             request, waiting = waiting[:most], waiting[most:]
             received_at = BASE + timedelta(seconds=chance.choice(RECEIVED), microseconds=next(place))
-            yield replace(request[0], received_at=received_at).message(*(one.record for one in request))
+            context = {"received_at": received_at.isoformat(), "user_agent": request[0].agent, "speaker": who}
+            yield dumps({"version": VERSION, **context, "events": [one.record for one in request]})
+
+
+def speaker(record: Record) -> str:
+    """Who alone can have sent it."""
+    if record.get("verified"):
+        return "user"
+    return "server" if "user_id" in record else "browser"
 
 
 def stored_copies(store: Store, bodies: Iterable[str]) -> list[Record]:

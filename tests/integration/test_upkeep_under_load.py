@@ -14,6 +14,7 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from footfall.database import Database, Row, connect
+from footfall.events import VERSION, dumps
 from footfall.months import month
 from footfall.settings import Settings
 from functions.maintain.handler import maintain
@@ -21,7 +22,7 @@ from functions.maintain.partitions import TABLES
 from functions.session.consuming import consume
 from functions.session.writing import QUERIES
 from local.postgres.roles import let_in
-from tests.integration.deliveries import BASE, Queued, Record
+from tests.integration.deliveries import BASE, Record
 from tests.integration.waiting import until
 
 WRITERS = 4
@@ -69,7 +70,7 @@ class Writing:
             if done.is_set():
                 return
             records = [self._record(f"{self._number} {number} {place}") for place in range(EVENTS)]
-            body = Queued({}, NEXT).message(*records)
+            body = dumps({"version": VERSION, "received_at": NEXT.isoformat(), "events": records})
             began = time.monotonic()
             # No patience: what is not stored at once is an error.
             consume(self._database, {"message": body}, 0.0)
