@@ -32,6 +32,8 @@ T = TypeVar("T")
 
 ROOT = Path(__file__).parents[2]
 MOST_MESSAGES = 20
+# How far apart messages may change places.
+WINDOW = 100
 # What Lambda leaves a batch beyond what the handler keeps back: now and then enough to see a restart through.
 PATIENCE = 1.0
 DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
@@ -96,7 +98,9 @@ class Lane(threading.Thread):
         self.consumer = Consumer(url)
         self._url, self._messages = url, messages
         self._chance = random.Random(seed)
-        self._waiting = self._chance.sample(sorted(messages), len(messages))
+        # The same message reaches several at about the same time.
+        places = {name: place + self._chance.uniform(0, WINDOW) for place, name in enumerate(messages)}
+        self._waiting = sorted(messages, key=lambda name: places[name])
 
     def run(self) -> None:
         while self._waiting:

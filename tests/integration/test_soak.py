@@ -7,6 +7,7 @@ import json
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -34,7 +35,7 @@ from tests.integration.deliveries import (
     with_dwell,
 )
 from tests.integration.soaking import soak
-from tests.integration.test_once import CROWD, THOROUGH, Store, assert_expected
+from tests.integration.test_once import CROWD, THOROUGH, Store, assert_expected, slow_down
 from tests.tables import table_names
 
 CONSUMERS = 4
@@ -65,9 +66,12 @@ def server(tmp_path: Path) -> Iterator[PostgresServer]:
 
 def test_whoever_is_killed_each_event_counts_once(server: PostgresServer, tmp_path: Path) -> None:
     seed = 1
-    messages = {f"message {number}": body for number, body in enumerate(requests(random.Random(seed)))}
-    url = let_in(server.url(), "footfall_session")
-    figures = soak(server, url, messages, KILLS, seed, CONSUMERS)
+    bodies = [*requests(random.Random(seed))]
+    random.Random(seed).shuffle(bodies)
+    messages = {f"message {number}": body for number, body in enumerate(bodies)}
+    with opened(server) as store:
+        slow_down(store)
+    figures = soak(server, let_in(server.url(), "footfall_session"), messages, KILLS, seed, CONSUMERS)
     log = (tmp_path / "postgres" / "postgres.log").read_text()
     print(json.dumps({"events": EVENTS, "messages": len(messages), **vars(figures)}))
     assert figures.deliveries >= CONSUMERS * len(messages)
@@ -76,15 +80,21 @@ def test_whoever_is_killed_each_event_counts_once(server: PostgresServer, tmp_pa
     assert "ERROR:  deadlock detected" not in log
     assert "ERROR:  could not serialize" not in log
     assert figures.deadlocks == 0
-    database = Database(url, QUERIES)
-    with connect(server.url()) as connection:
-        store = Store(server.url(), database, connection, table_names(connection))
-        assert work_off(database, patience=60)
+    with opened(server) as store:
+        assert work_off(store.database, patience=60)
         won = stored_copies(store, messages.values())
         assert store.rows("SELECT reason FROM quarantine") == []
         assert_expected(store, won)
         left = store.dump()
+        store.connection.execute("DROP FUNCTION observe CASCADE")
         assert store.deliver([won[start : start + 1_000] for start in range(0, len(won), 1_000)]) == left
+
+
+@contextmanager
+def opened(server: PostgresServer) -> Iterator[Store]:
+    database = Database(let_in(server.url(), "footfall_session"), QUERIES)
+    with connect(server.url()) as connection:
+        yield Store(server.url(), database, connection, table_names(connection))
     database.close()
 
 
