@@ -90,7 +90,7 @@ class Consumer:
 
 
 class Lane(threading.Thread):
-    """Delivers all messages to one consumer after the other, in an order of its own."""
+    """Delivers its messages to one consumer after the other, in an order of its own."""
 
     def __init__(self, url: str, messages: Mapping[str, str], seed: int) -> None:
         super().__init__(daemon=True)
@@ -131,22 +131,23 @@ class Lane(threading.Thread):
 
 
 def soak(
-    server: PostgresServer, url: str, messages: Mapping[str, str], kills: Sequence[str], seed: int, lanes: int
+    server: PostgresServer, url: str, lanes: Sequence[Mapping[str, str]], kills: Sequence[str], seed: int
 ) -> Figures:
-    """Delivers each message to each lane at least once.
+    """Delivers all messages of each lane, until they are taken.
 
     Args:
         url: what a consumer connects to.
+        lanes: message bodies by id; the same message may be in several.
         kills: `postgres` or `consumer`, one after the other, evenly spread over the deliveries.
     """
     chance = random.Random(seed)
-    running = [Lane(url, messages, seed=chance.getrandbits(32)) for _ in range(lanes)]
+    running = [Lane(url, messages, seed=chance.getrandbits(32)) for messages in lanes]
     total, deadlocks = Figures(), 0
     with kept_alive(server):
         for lane in running:
             lane.start()
         for number, victim in enumerate(kills, start=1):
-            due = len(messages) * lanes * (1 - number / (len(kills) + 1))
+            due = sum(map(len, lanes)) * (1 - number / (len(kills) + 1))
             _until(partial(_is_left, running, due))
             # Somewhere in a transaction, not always at its end.
             time.sleep(chance.uniform(0, 0.05))
