@@ -27,7 +27,7 @@ from footfall import ids, queries
 from footfall.database import Database, Row, Transaction
 from footfall.errors import BadDataError, DatabaseUnavailableError, TooSlowError
 from footfall.telemetry import Metric, count
-from functions.session.relinking import END, LOCK_SPACE, relink
+from functions.session.relinking import END, LOCK_SPACE, put_off, relink
 
 QUERIES = queries.load(Path(__file__).parent)
 
@@ -62,8 +62,11 @@ def _write_until(database: Database, records: Sequence[StoredRecord], deadline: 
             count(Metric.QUARANTINED, database.run(quarantine, patience=patience))
             return 0
     except TooSlowError:
-        if len(records) == 1 or patience <= 0:
+        if patience <= 0:
             raise
+        if len(records) == 1:
+            # What is slow of one event is the history that follows it.
+            return database.run(partial(_write, records=records, moves=False), patience=patience)[0]
     return _write_halves(database, records, deadline)
 
 
@@ -81,14 +84,20 @@ def _write_halves(database: Database, records: Sequence[StoredRecord], deadline:
     return new
 
 
-def _write(transaction: Transaction, records: Sequence[StoredRecord]) -> tuple[int, int]:
-    """How many events were new, and how many new ones ingest had refused."""
+def _write(
+    transaction: Transaction, records: Sequence[StoredRecord], *, moves: bool = True
+) -> tuple[int, int]:
+    """How many events were new, and how many new ones ingest had refused.
+
+    Args:
+        moves: whether some of the history of ids that changed hands follows at once.
+    """
     transaction.run("create_incoming")
     numbered = [{**record, "ordinal": ordinal} for ordinal, record in enumerate(records)]
     transaction.run("receive", records=json.dumps(numbered))
     buckets = transaction.all("lock_visitors", lock_space=LOCK_SPACE)
     new = transaction.run("remember_events")
-    moved = _write_what_happened(transaction, buckets) if new else []
+    moved = _write_what_happened(transaction, buckets, moves) if new else []
     grown = [row["user_id"] for row in transaction.all("grow_dwell")]
     if new or grown:
         _write_people(transaction, moved, grown)
@@ -97,9 +106,13 @@ def _write(transaction: Transaction, records: Sequence[StoredRecord]) -> tuple[i
     return new, transaction.run("keep_rejected")
 
 
-def _write_what_happened(transaction: Transaction, buckets: Sequence[Row]) -> list[Row]:
+def _write_what_happened(transaction: Transaction, buckets: Sequence[Row], moves: bool) -> list[Row]:
     """How the histories of users changed whose anonymous ids changed hands."""
-    moved = relink(transaction, dict.fromkeys(_decide(transaction, buckets), END))
+    changed, moved = _decide(transaction, buckets), []
+    if moves:
+        moved = relink(transaction, dict.fromkeys(changed, END))
+    else:
+        put_off(transaction, changed)
     transaction.run("link_fresh")
     transaction.run("write_names")
     transaction.run("write_content")
