@@ -164,16 +164,14 @@ def winners(batches: Sequence[Sequence[Record]]) -> list[Record]:
 
 
 def with_dwell(record: Record, others: Sequence[Record]) -> Record:
-    """The record with the longest dwell of those of the others that are the same visitor's copies of it."""
-    if record["kind"] != "interaction":
-        return record
-    who = "anonymous_id" if "anonymous_id" in record else "user_id"
+    """The record with the longest dwell that its own visitor said of it, in no other user's name."""
     said = [
         other["duration_seconds"]
         for other in (record, *others)
         if other["id"] == record["id"]
-        and other["kind"] == "interaction"
-        and other.get(who) == record[who]
+        and other["kind"] == record["kind"] == "interaction"
+        and other.get("anonymous_id") == record.get("anonymous_id")
+        and ("user_id" not in record or other.get("user_id") in {None, record["user_id"]})
         and "duration_seconds" in other
     ]
     return {**record, "duration_seconds": max(said)} if said else record
