@@ -56,8 +56,8 @@ POPULATIONS = {
     "one device": Population(
         anonymous=("device",),
         users=("ada", "grace"),
-        kinds=("activity", "activity", "identify", "interaction", "unlink"),
-        speakers=("page", "token"),
+        kinds=("activity", "identify", "identify", "interaction", "unlink"),
+        speakers=("page", "token", "token"),
     ),
     "catalogue": Population(contents=("one",), kinds=("content", "interaction")),
 }

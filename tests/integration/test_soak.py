@@ -45,8 +45,9 @@ KILLS = ["consumer", "postgres", "consumer", "consumer"] * 3
 POPULATION = replace(
     CROWD,
     anonymous=(*CROWD.anonymous, "visitor 2", "visitor 3"),
-    users=(*CROWD.users, "ada", "grace"),
-    kinds=(*["activity"] * 8, *["interaction"] * 6, *["identify"] * 3, "unlink", "content"),
+    users=(*CROWD.users[:3], "ada", "grace"),
+    kinds=(*["activity"] * 8, *["interaction"] * 6, *["identify"] * 5, "unlink", "content"),
+    speakers=("page", "page", "server", "token", "token"),
     lost=False,
 )
 # A killed process loses nothing that the system was given; what a power cut would is not tried here.
