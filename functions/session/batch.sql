@@ -42,7 +42,8 @@ CREATE TEMPORARY TABLE IF NOT EXISTS incoming (
     country varchar(100),
     city varchar(100),
     reason text,
-    raw text
+    raw text,
+    request jsonb
 ) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS fresh (
     LIKE incoming,
@@ -278,8 +279,8 @@ ON CONFLICT (minute, event_type, is_bot) DO UPDATE SET events = known.events + e
 
 -- keep_rejected --
 -- Keeps what ingest refused beside events that it took.
-INSERT INTO quarantine (id, stage, reason, raw, received_at)
-SELECT id, 'ingest', reason, raw, received_at FROM incoming WHERE kind = 'rejected' ORDER BY id
+INSERT INTO quarantine (id, stage, reason, raw, request, received_at)
+SELECT id, 'ingest', reason, raw, request, received_at FROM incoming WHERE kind = 'rejected' ORDER BY id
 ON CONFLICT DO NOTHING;
 
 -- quarantine --

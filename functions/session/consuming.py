@@ -8,7 +8,7 @@ from typing import Any
 from footfall.database import Database
 from footfall.telemetry import logger
 from functions.session.origins import Origins
-from functions.session.preparing import prepare
+from functions.session.preparing import NOT_A_MESSAGE, prepare
 from functions.session.writing import keep_unreadable, write
 
 
@@ -34,7 +34,7 @@ def consume(
     for message_id, body in messages.items():
         try:
             records.extend(prepare(body, origins))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except NOT_A_MESSAGE as error:
             logger("session").error(
                 "a message isn't ours", extra={"message_id": message_id, "reason": str(error)}
             )

@@ -53,6 +53,10 @@ def _prepare(
         prepared |= _origin(record, message, origins)
     if record["kind"] == "rejected":
         prepared["raw"] = origins.shortened(record["raw"])
+        if "request" in record:
+            # The headers themselves are kept nowhere.
+            said = {name: prepared[name] for name in _OF_DEVICE}
+            prepared["request"] = {**record["request"], "device": said}
     return prepared
 
 
@@ -63,4 +67,8 @@ def _origin(record: Mapping[str, Any], message: Message, origins: Origins) -> di
     return origins.of(address, country, city)._asdict()
 
 
+# What reading something that is no message raises.
+NOT_A_MESSAGE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+# What is told of a request's device and place.
+_OF_DEVICE = ("device_type", "browser", "os", "is_bot", "ip", "country", "city")
 _SAID_BY_SERVERS = frozenset({"ip", "country", "city"})

@@ -17,7 +17,7 @@ other instead of deadlocking.
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -32,14 +32,19 @@ from functions.session.relinking import END, LOCK_SPACE, put_off, relink
 QUERIES = queries.load(Path(__file__).parent)
 
 StoredRecord = Mapping[str, Any]
+# Takes a record that Postgres refuses, and the reason.
+Refuse = Callable[[StoredRecord, str], None]
 
 
-def write(database: Database, records: Sequence[StoredRecord], patience: float) -> int:
+def write(
+    database: Database, records: Sequence[StoredRecord], patience: float, refuse: Refuse | None = None
+) -> int:
     """Stores all records; one that Postgres refuses goes to quarantine, alone.
 
     Args:
         records: as `prepare` made them.
         patience: seconds for all of it, where the database is away.
+        refuse: instead of quarantine.
 
     Returns:
         How many events were new.
@@ -47,36 +52,48 @@ def write(database: Database, records: Sequence[StoredRecord], patience: float) 
     Raises:
         DatabaseUnavailableError: nothing, or a part, was stored; the same call may be made again.
     """
-    return _write_until(database, records, time.monotonic() + patience) if records else 0
+    deadline = time.monotonic() + patience
+    refuse = refuse or partial(_keep, database, deadline)
+    return _write_until(database, records, deadline, refuse) if records else 0
 
 
-def _write_until(database: Database, records: Sequence[StoredRecord], deadline: float) -> int:
+def _write_until(
+    database: Database,
+    records: Sequence[StoredRecord],
+    deadline: float,
+    refuse: Refuse,
+    *,
+    moves: bool = True,
+) -> int:
     patience = deadline - time.monotonic()
     try:
-        new, rejected = database.run(partial(_write, records=records), patience=patience)
+        new, rejected = database.run(partial(_write, records=records, moves=moves), patience=patience)
         count(Metric.QUARANTINED, rejected)
         return new
     except BadDataError as error:
         if len(records) == 1:
-            quarantine = partial(_quarantine, record=records[0], reason=str(error))
-            count(Metric.QUARANTINED, database.run(quarantine, patience=patience))
+            refuse(records[0], str(error))
             return 0
     except TooSlowError:
         if patience <= 0:
             raise
         if len(records) == 1:
+            if not moves:
+                raise
             # What is slow of one event is the history that follows it.
-            return database.run(partial(_write, records=records, moves=False), patience=patience)[0]
-    return _write_halves(database, records, deadline)
+            return _write_until(database, records, deadline, refuse, moves=False)
+    return _write_halves(database, records, deadline, refuse)
 
 
-def _write_halves(database: Database, records: Sequence[StoredRecord], deadline: float) -> int:
+def _write_halves(
+    database: Database, records: Sequence[StoredRecord], deadline: float, refuse: Refuse
+) -> int:
     """Both, also where one fails: what is bad or slow in a batch must not keep its neighbours out."""
     half = len(records) // 2
     new, slow = 0, None
     for part in (records[:half], records[half:]):
         try:
-            new += _write_until(database, part, deadline)
+            new += _write_until(database, part, deadline, refuse)
         except TooSlowError as error:
             slow = error
     if slow is not None:
@@ -147,6 +164,13 @@ def _write_people(transaction: Transaction, moved: Sequence[Row], grown: Sequenc
     for row in moved:
         transaction.run("adjust_profile", **row)
     transaction.run("describe_profiles", user_ids=locked)
+
+
+def _keep(database: Database, deadline: float, record: StoredRecord, reason: str) -> None:
+    kept = database.run(
+        partial(_quarantine, record=record, reason=reason), patience=deadline - time.monotonic()
+    )
+    count(Metric.QUARANTINED, kept)
 
 
 def _quarantine(transaction: Transaction, record: StoredRecord, reason: str) -> int:

@@ -93,6 +93,30 @@ def ingest_segment(world: World, sample: Json) -> None:
     ]
 
 
+def ingest_replay(world: World, sample: Json) -> None:
+    taken, refused = world.answer("ingest", sample)["events"]
+    [record] = taken["records"]
+    assert (record["user_id"], record["created_at"]) == (user_id("ada"), sample["replay"][0]["received_at"])
+    assert refused["reason"] == "anonymous_id: is required"
+    assert world.queued() == []
+
+
+def operate_dead_letters(world: World, sample: Json) -> None:
+    with world.running("operate") as emulator:
+        world.store.get("DeadLetterQueue").send('{"version": 1}')
+        assert emulator.invoke(sample) == {**REPLAYED, "replayed": 1}
+    assert world.queued() == [{"version": 1}]
+
+
+def operate_quarantine(world: World, sample: Json) -> None:
+    assert world.answer("operate", sample) == REPLAYED
+
+
+def session_replay(world: World, sample: Json) -> None:
+    answer = world.answer("session", sample)
+    assert (answer["replayed"], answer["stayed"], answer["left"], answer["refused"]) == (0, {}, 0, [])
+
+
 def session(world: World, sample: Json) -> None:
     this_month = json.loads(json.dumps(sample).replace("2026-11-22", f"{datetime.now(UTC):%Y-%m-01}"))
     assert world.answer("session", this_month) == {"batchItemFailures": []}
@@ -178,19 +202,24 @@ ANSWERS: dict[str, tuple[Callable[[World, Json], None], str]] = {
     "ingest_gzip": (ingest, "world"),
     "ingest_post_events": (ingest, "world"),
     "ingest_post_my_events": (ingest, "world"),
+    "ingest_replay": (ingest_replay, "world"),
     "ingest_segment_batch": (ingest_segment, "world"),
     "maintain_create": (deploy, "empty_world"),
     "maintain_delete": (deploy, "empty_world"),
     "maintain_schedule": (maintain, "empty_world"),
     "maintain_update": (deploy, "empty_world"),
     "maintain_update_same_digest": (deploy, "empty_world"),
+    "operate_replay_dead_letters": (operate_dead_letters, "world"),
+    "operate_replay_quarantine": (operate_quarantine, "world"),
     "recommend_feed": (recommend_feed, "world"),
     "recommend_insights": (recommend_insights, "world"),
     "recommend_put_preference": (recommend_put_preference, "world"),
     "session_batch": (session, "world"),
+    "session_replay": (session_replay, "world"),
     "web_openapi": (web, "world"),
 }
 
+REPLAYED = {"replayed": 0, "stayed": {}, "left": 0, "after": None, "finished": True}
 CONTENT = [f"project {number}" for number in range(5)]
 ECHOED = ("StackId", "RequestId", "LogicalResourceId")
 STORED = ("content_interactions", "user_sessions", "profiles", "quarantine")

@@ -60,7 +60,8 @@ def test_a_bad_event_is_named_and_kept_and_its_neighbours_are_taken() -> None:
     assert kept[1]["reason"] == answer.rejected[0]["error"]
     assert json.loads(kept[1]["raw"]) == bad
     assert ids.is_uuid(kept[1]["id"])
-    assert set(kept[1]) == {"kind", "id", "reason", "raw"}
+    assert set(kept[1]) == {"kind", "id", "reason", "raw", "request"}
+    assert kept[1]["request"] == {"speaker": "browser", "format": "own"}
 
 
 def test_the_same_refused_event_sent_again_keeps_its_id() -> None:

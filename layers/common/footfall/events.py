@@ -20,6 +20,19 @@ _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 RecordKind = Literal["activity", "interaction", "identify", "unlink", "content", "rejected"]
 
 
+class Refused(TypedDict):
+    """What a request said beside an event that was refused in it, so that it can be validated again."""
+
+    speaker: Literal["browser", "server", "user"]
+    # The verified one.
+    user: NotRequired[str]
+    format: Literal["own", "segment"]
+    sent_at: NotRequired[str]
+    ignored: NotRequired[str]
+    # Something in it could not be stored, and was replaced.
+    cleaned: NotRequired[bool]
+
+
 class Record(TypedDict):
     kind: RecordKind
     id: str
@@ -62,6 +75,7 @@ class Record(TypedDict):
     # Of a rejected event.
     reason: NotRequired[str]
     raw: NotRequired[str]
+    request: NotRequired[Refused]
 
 
 class Context(TypedDict):
