@@ -47,6 +47,12 @@ def populated(bench: Bench, full: Size) -> Populated:
     return bench.once(f"populated {size}", lambda: _populate(bench, size))
 
 
+def writable(bench: Bench, full: Size) -> Populated:
+    """The same with what the consumer reads beside: event ids, sessions, profiles, identities."""
+    where = populated(bench, full)
+    return bench.once(f"writable {where.size}", lambda: _make_writable(bench, where))
+
+
 def user_of(size: Size, source: random.Random) -> str:
     """A user, drawn in proportion to how active they are."""
     return user(int(size.users * source.random() ** 2))
@@ -75,6 +81,16 @@ def _populate(bench: Bench, size: Size) -> Populated:
     return Populated(url, size)
 
 
+def _make_writable(bench: Bench, where: Populated) -> Populated:
+    with connect(where.url) as connection:
+        connection.execute("SET synchronous_commit = off")
+        for name in ("fill_event_ids", "fill_sessions", "fill_profiles"):
+            connection.execute(QUERIES[name], {"users": where.size.users, "now": bench.now})
+        connection.execute("VACUUM ANALYZE")
+        connection.execute("CHECKPOINT")
+    return where
+
+
 def _fill(connection: psycopg.Connection[dict[str, Any]], parameters: dict[str, Any]) -> None:
     connection.execute("SET synchronous_commit = off")
     connection.execute("SELECT setseed(0.5)")
@@ -85,7 +101,8 @@ def _fill(connection: psycopg.Connection[dict[str, Any]], parameters: dict[str, 
 
 def _learn(url: str, bench: Bench, size: Size) -> None:
     """Trends as analyze learns them, and what everybody likes; there are no profiles, so nothing more."""
-    database = Database(url, learning.QUERIES)
+    # Everybody in one statement, which the function never does.
+    database = Database(url, learning.QUERIES, statement_seconds=600)
     run = learning.analyze(database, all_shards(1), bench.now, lambda: True)
     if not run.finished:
         raise BenchmarkError("analyze did not come to its end")

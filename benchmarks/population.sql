@@ -54,3 +54,30 @@ INSERT INTO live_counts (minute, event_type, is_bot, events)
 SELECT date_trunc('minute', created_at), 'content_interaction', false, count(*)
 FROM content_interactions
 GROUP BY 1;
+
+-- fill_event_ids --
+-- What the consumer asks whether an event is new.
+INSERT INTO event_ids (id, created_at) SELECT id, created_at FROM user_activities;
+
+-- fill_sessions --
+-- A session for every eight activities.
+INSERT INTO user_sessions (
+    id, user_id, started_at, ended_at, device_type, browser, os, page_views, actions_count, created_at, updated_at,
+    visitor_id, visitor_is_user, first_event_id
+)
+SELECT
+    gen_random_uuid(), user_id, created_at, created_at + interval '5 minutes', device_type, browser, os, 3, 5,
+    received_at, received_at + interval '5 minutes', anonymous_id, false, id
+FROM user_activities
+WHERE sequence %% 8 = 0;
+
+-- fill_profiles --
+-- Everybody, each with a device that is theirs.
+WITH made AS (
+    INSERT INTO profiles (id, created_at, first_seen_at, last_seen_at, activity_count, touched_by)
+    SELECT md5('person ' || number)::uuid, %(now)s, %(now)s, %(now)s, 40, pg_current_xact_id()
+    FROM generate_series(0, %(users)s - 1) AS number
+)
+INSERT INTO identities (anonymous_id, user_id, verified_at, confirmed_at)
+SELECT md5('device ' || number)::uuid, md5('person ' || number)::uuid, %(now)s, %(now)s
+FROM generate_series(0, %(users)s - 1) AS number;

@@ -32,7 +32,9 @@ class Reception:
 
     `correction` is what to add to the client's times; zero unless its clock is off by more than five minutes.
     In steps of five minutes: the time on the way is part of what a clock seems off by, and would put an
-    event of a quick request before one of a slow request that happened earlier.
+    event of a quick request before one of a slow request that happened earlier. Two requests of a clock that
+    is off by a step and a half may be corrected by one and by two, as neither knows of the other; their order
+    is that of what the client said, which is kept.
     """
 
     speaker: Speaker

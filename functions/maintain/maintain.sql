@@ -1,10 +1,16 @@
 -- list_partitions --
--- The months that a partitioned table has, oldest first.
-SELECT partition.relname AS name
-FROM pg_inherits
-JOIN pg_class AS partition ON partition.oid = inhrelid
-WHERE inhparent = %(table)s::text::regclass
-ORDER BY partition.relname;
+-- The months that a partitioned table has, and those whose end was begun, oldest first.
+SELECT relname AS name, obj_description(oid, 'pg_class') IS NOT DISTINCT FROM %(mark)s AS is_going
+FROM pg_class
+WHERE oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = %(table)s::text::regclass)
+   OR relkind = 'r' AND relname ~ ('^' || %(table)s || '_\d{4}_\d\d$')
+      AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = %(table)s::text::regclass)
+      AND obj_description(oid, 'pg_class') = %(mark)s
+ORDER BY relname;
+
+-- partition_state --
+-- Whether detaching a month was begun and given up; nothing where it is detached.
+SELECT inhdetachpending AS is_pending FROM pg_inherits WHERE inhrelid = %(name)s::text::regclass;
 
 -- refresh_time_zones --
 -- Notes which time zones this Postgres knows.
@@ -18,11 +24,17 @@ ON CONFLICT DO NOTHING;
 SELECT FROM live_counts WHERE minute < %(before)s LIMIT 1;
 
 -- prune_sessions --
--- Deletes a chunk of the sessions that started before the oldest month.
-DELETE FROM user_sessions
-WHERE (visitor_id, visitor_is_user, id) IN (
+-- Deletes a chunk of the sessions that started before the oldest month; locked in the order in which session does.
+WITH old AS MATERIALIZED (
     SELECT visitor_id, visitor_is_user, id FROM user_sessions WHERE started_at < %(before)s ORDER BY started_at LIMIT 10000
-);
+), locked AS MATERIALIZED (
+    SELECT visitor_id, visitor_is_user, id FROM user_sessions JOIN old USING (visitor_id, visitor_is_user, id)
+    ORDER BY visitor_id, visitor_is_user, id
+    FOR UPDATE OF user_sessions
+)
+DELETE FROM user_sessions USING locked
+WHERE (user_sessions.visitor_id, user_sessions.visitor_is_user, user_sessions.id)
+      = (locked.visitor_id, locked.visitor_is_user, locked.id);
 
 -- count_event_id_blocks --
 -- How many blocks the event ids fill.

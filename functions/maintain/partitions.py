@@ -1,14 +1,20 @@
 """Months: made ahead, and dropped when they are older than the retention.
 
 One month more is kept than ingest accepts, so that an event that waited in a queue still finds its month.
+One that comes even later is refused by the database, alone, and goes to quarantine.
+
+Nobody waits for the upkeep: months are attached, and detached concurrently, under locks beside which all
+others read and write. A long reader of an old month holds up the upkeep alone.
 """
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -19,11 +25,14 @@ from functions.maintain.turns import Connection, turn
 
 TABLES = ("user_activities", "content_interactions", "impressions")
 MONTHS_AHEAD = 3
-# A busy table isn't waited for longer than this, so that those who queue behind us hardly notice.
+# How long a step waits for whoever uses a month, and how often: the run has to end.
 LOCK_TIMEOUT = "500ms"
 ATTEMPTS = 20
 # 8 kB each: some hundred thousand event ids in one transaction.
 BLOCKS_AT_ONCE = 2_000
+
+# The comment of a month whose end was begun.
+_GOING = "Is being dropped."
 
 QUERIES = queries.load(Path(__file__).parent)
 
@@ -76,7 +85,7 @@ def _oldest(now: datetime, retention_months: int) -> datetime:
 def _make_missing(
     connection: Connection, table: str, oldest: datetime, now: datetime, attempts: int | None
 ) -> Iterator[str]:
-    existing = set(_existing(connection, table))
+    existing = {partition["name"] for partition in _partitions(connection, table)}
     for start in _months(oldest, month(now, MONTHS_AHEAD)):
         name = _name(table, start)
         if name not in existing:
@@ -85,14 +94,19 @@ def _make_missing(
 
 
 def _drop_old(connection: Connection, table: str, oldest: datetime) -> Iterator[str]:
-    for name in _existing(connection, table):
-        if name < _name(table, oldest):
+    for partition in _partitions(connection, table):
+        name = partition["name"]
+        if name < _name(table, oldest) or partition["is_going"]:
+            _patiently(connection, partial(_doom, connection, name))
+            _patiently(connection, partial(_detach, connection, table, name), is_one=False)
             _patiently(connection, partial(_drop, connection, name))
             yield name
 
 
-def _existing(connection: Connection, table: str) -> list[str]:
-    return [row["name"] for row in connection.execute(QUERIES["list_partitions"], {"table": table})]
+def _partitions(connection: Connection, table: str) -> list[Any]:
+    """The months of a table, and those whose end was begun."""
+    going = {"table": table, "mark": _GOING}
+    return connection.execute(QUERIES["list_partitions"], going).fetchall()
 
 
 def _months(first: datetime, last: datetime) -> Iterator[datetime]:
@@ -120,22 +134,45 @@ def _make(connection: Connection, table: str, start: datetime) -> None:
     )
 
 
+def _doom(connection: Connection, name: str) -> None:
+    """So that the next run knows one that this run detached from one that somebody detached to keep it."""
+    connection.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(sql.Identifier(name), sql.Literal(_GOING)))
+
+
+def _detach(connection: Connection, table: str, name: str) -> None:
+    """Goes on where it was given up."""
+    parameters = {"name": name}
+    for row in connection.execute(QUERIES["partition_state"], parameters).fetchall():
+        how = sql.SQL("FINALIZE" if row["is_pending"] else "CONCURRENTLY")
+        connection.execute(
+            sql.SQL("ALTER TABLE {} DETACH PARTITION {} {}").format(
+                sql.Identifier(table), sql.Identifier(name), how
+            )
+        )
+
+
 def _drop(connection: Connection, name: str) -> None:
-    connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(name)))
+    connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
 
 
-def _patiently(connection: Connection, step: Callable[[], None], attempts: int | None = None) -> None:
+def _patiently(
+    connection: Connection, step: Callable[[], None], attempts: int | None = None, *, is_one: bool = True
+) -> None:
+    """Does a step, in one transaction unless it makes its own, again where a lock wasn't given in time."""
     last = (attempts or ATTEMPTS) - 1
     for attempt in range(last + 1):
         try:
-            with connection.transaction():
-                connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(LOCK_TIMEOUT))
+            with connection.transaction() if is_one else nullcontext():
+                connection.execute("SELECT set_config('lock_timeout', %s, %s)", [LOCK_TIMEOUT, is_one])
                 step()
             return
         except psycopg.errors.LockNotAvailable:
             if attempt == last:
                 raise
             time.sleep(0.1 * (attempt + 1))
+        finally:
+            if not is_one:
+                connection.execute("RESET lock_timeout")
 
 
 def _prune(connection: Connection, oldest: datetime) -> None:

@@ -1,7 +1,7 @@
 """Random events as ingest would queue them, and random ways in which a queue may deliver them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any, Protocol, TypeVar
@@ -23,6 +23,8 @@ BASE = month(datetime.now(UTC)) + timedelta(seconds=30)
 # Few values, so that events collide in every way; the first is what a failing example shrinks to.
 MOMENTS = (0, 0, 5, 9.4, 9.6, 10, 59, 3_600, -60, -3_600, -40 * 86_400)
 RECEIVED = (60, 61, 61, 62, 3_600, 7_200)
+# What a second request may make of a time: nothing, a step of the clock's correction, another month.
+CORRECTIONS = (0, 0, 300, -300, -40 * 86_400, 33 * 86_400)
 TIME_ZONES = (None, None, "Europe/Berlin", "Asia/Tokyo", "Nowhere/Land")
 AGENTS = (
     "",
@@ -40,6 +42,7 @@ ACTIVITIES: tuple[Record, ...] = (
     {"event_type": "user_action", "event_category": "filter"},
 )
 DWELLS = (None, 0, 31, 61, 300)
+STORED = ("activity", "interaction")
 TRAITS: tuple[Record, ...] = (
     {"plan": "free"},
     {"plan": "team", "profile_completeness": 40},
@@ -65,6 +68,20 @@ class Population:
         "rejected",
     )
     speakers: tuple[str, ...] = ("page", "page", "server", "token")
+    # Some happened when there is no month any more.
+    lost: bool = True
+
+
+@dataclass(frozen=True)
+class Queued:
+    """A record as ingest queues it, and what its request says."""
+
+    record: Record
+    received_at: datetime
+    agent: str = ""
+
+    def prepared(self) -> Record:
+        return prepared(self.record, self.received_at, self.agent)
 
 
 @dataclass(frozen=True)
@@ -87,26 +104,97 @@ def deliveries(draw: st.DrawFn, of: Population, most: int = 14) -> Delivery:
         return draw(st.sampled_from(options))
 
     count = draw(st.integers(1, most))
-    records = [copy for number in range(count) for copy in event(choose, number, of)]
+    return _delivered(draw, [copy for number in range(count) for copy in event(choose, number, of)])
+
+
+@st.composite
+def repeated_requests(draw: st.DrawFn, of: Population, most: int = 8) -> Delivery:
+    """Clients weren't answered and sent again: each copy was received, and perhaps corrected, anew."""
+
+    def choose(options: Sequence[T]) -> T:
+        return draw(st.sampled_from(options))
+
+    events = [copies(choose, number, of) for number in range(draw(st.integers(1, most)))]
+    sent = [copy for copies in events for copy in copies]
+    # No two copies of an event are received at once, so that their rows tell which one won.
+    apart = [
+        replace(copy, received_at=copy.received_at + timedelta(microseconds=place))
+        for place, copy in enumerate(sent)
+    ]
+    return _delivered(draw, [copy.prepared() for copy in apart])
+
+
+def _delivered(draw: st.DrawFn, records: list[Record]) -> Delivery:
     again = draw(st.lists(st.sampled_from(records), max_size=6))
     order = draw(st.permutations([*records, *again]))
     cuts = sorted(draw(st.sets(st.integers(1, len(order)), max_size=7)) | {0, len(order)})
     return Delivery(records, [list(order[a:b]) for a, b in pairwise(cuts)])
 
 
+def copies(choose: Choose, number: int, of: Population) -> list[Queued]:
+    """What one event may be sent as: again, stamped anew; or, by a broken client, as something else."""
+    first = queued(choose, number, of)[0]
+    anew = [stamped_anew(choose, first) for _ in range(choose((0, 1, 1, 2)))]
+    other = [queued(choose, number, of)[-1] for _ in range(choose((0, 0, 1)))]
+    return [first, *anew, *other]
+
+
+def stamped_anew(choose: Choose, sent: Queued) -> Queued:
+    """The same event in another request: received later, its clock judged otherwise, its dwell another."""
+    record = dict(sent.record)
+    received_at = sent.received_at + timedelta(seconds=choose(RECEIVED))
+    if (said := record.get("created_at")) is not None:
+        shifted = datetime.fromisoformat(said) + timedelta(seconds=choose(CORRECTIONS))
+        record |= {"created_at": shifted.isoformat(), "client_created_at": said}
+    if record["kind"] in STORED:
+        record["sent_at"] = (received_at - timedelta(seconds=choose(MOMENTS))).isoformat()
+    if record["kind"] == "interaction" and (dwell := choose(DWELLS)) is not None:
+        record["duration_seconds"] = dwell
+    return Queued(record, received_at, sent.agent)
+
+
+def winners(batches: Sequence[Sequence[Record]]) -> list[Record]:
+    """Of each event the copy that is to be stored: the first that arrived, and of one batch's the first
+    received; with the longest dwell that its own visitor said of it."""
+    won: dict[str, Record] = {}
+    for batch in batches:
+        for record in sorted(batch, key=lambda record: str(record["received_at"])):
+            won.setdefault(record["id"], record)
+    return [with_dwell(record, [other for batch in batches for other in batch]) for record in won.values()]
+
+
+def with_dwell(record: Record, others: Sequence[Record]) -> Record:
+    """The record with the longest dwell that its own visitor said of it, in no other user's name."""
+    said = [
+        other["duration_seconds"]
+        for other in (record, *others)
+        if other["id"] == record["id"]
+        and other["kind"] == record["kind"] == "interaction"
+        and other.get("anonymous_id") == record.get("anonymous_id")
+        and ("user_id" not in record or other.get("user_id") in {None, record["user_id"]})
+        and "duration_seconds" in other
+    ]
+    return {**record, "duration_seconds": max(said)} if said else record
+
+
 def event(choose: Choose, number: int, of: Population) -> list[Record]:
     """One event's copies, as the consumer sees them: several where a dwell grew, else one."""
+    return [sent.prepared() for sent in queued(choose, number, of)]
+
+
+def queued(choose: Choose, number: int, of: Population) -> list[Queued]:
+    """One event's copies, as ingest queues them."""
     kind = choose(of.kinds)
     record: Record = {"kind": kind, "id": str(uuid5(NAMESPACE_OID, f"event {number}"))}
     received_at = BASE + timedelta(seconds=choose(RECEIVED))
     if kind == "rejected":
         record |= {"reason": "event_type: is required", "raw": "{}"}
     else:
-        record |= _said(choose, kind, of) | _fields(choose, kind)
+        record |= _said(choose, kind, of) | _fields(choose, kind, of)
     durations = [choose(DWELLS) for _ in range(choose((1, 1, 2, 3)))] if kind == "interaction" else [None]
     agent = choose(AGENTS)
-    copies = [{**record, "duration_seconds": dwell} if dwell is not None else record for dwell in durations]
-    return [prepared(copy, received_at, agent) for copy in copies]
+    grown = [{**record, "duration_seconds": dwell} if dwell is not None else record for dwell in durations]
+    return [Queued(copy, received_at, agent) for copy in grown]
 
 
 def prepared(record: Record, received_at: datetime, agent: str = "") -> Record:
@@ -124,9 +212,9 @@ def speaker_of(record: Record) -> SpeakerKind:
     return "server" if "user_id" in record else "browser"
 
 
-def _fields(choose: Choose, kind: str) -> Record:
+def _fields(choose: Choose, kind: str, of: Population) -> Record:
     created = BASE + timedelta(seconds=choose(MOMENTS))
-    if kind == "activity" and choose(range(20)) == 19:
+    if kind == "activity" and of.lost and choose(range(20)) == 19:
         created = datetime(1999, 1, 1, tzinfo=UTC)
     zone = choose(TIME_ZONES)
     fields: Record = {"created_at": created.isoformat()} | ({"time_zone": zone} if zone else {})

@@ -2,11 +2,13 @@
 
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -14,7 +16,7 @@ import pytest
 from footfall.database import Row, connect
 from footfall.months import month
 from footfall.settings import Settings
-from functions.maintain import handler
+from functions.maintain import handler, partitions
 from functions.maintain.handler import maintain
 from functions.maintain.migrate import FOLDER, MigrationError, ahead, migrate, migrations
 from functions.maintain.partitions import MONTHS_AHEAD, TABLES, upkeep
@@ -207,6 +209,41 @@ def test_pruning_that_was_cut_short_is_finished_by_the_next_run(
     assert one(empty, "SELECT count(*) FROM live_counts") == 0
 
 
+WAITING = """
+SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE datname = current_database() AND NOT granted
+"""
+SESSION = (
+    "INSERT INTO user_sessions (visitor_id, visitor_is_user, id, started_at, ended_at, first_event_id,"
+    " created_at, updated_at)"
+    " VALUES (%(visitor)s, false, %(visitor)s, %(at)s, %(at)s, %(visitor)s, %(at)s, %(at)s)"
+)
+
+
+def test_sessions_are_pruned_in_the_order_in_which_consumers_lock_them(
+    empty_database_url: str, empty: Connection
+) -> None:
+    migrate(empty, NOW)
+    # Those with smaller keys began later.
+    visitors = [str(UUID(int=number)) for number in range(30)]
+    for day, visitor in enumerate(reversed(visitors), start=1):
+        empty.execute(SESSION, {"visitor": visitor, "at": datetime(2031, 1, day, tzinfo=UTC)})
+    empty.execute("INSERT INTO live_counts VALUES ('2031-01-01', 'page_view', false, 1)")
+    pruning = threading.Thread(target=lambda: upkeep(empty, NOW, retention_months=1), daemon=True)
+    lock = "SELECT FROM user_sessions WHERE visitor_id = %s FOR UPDATE"
+    with connect(empty_database_url) as other, connect(empty_database_url) as writer:
+        with writer.transaction():
+            writer.execute("SET lock_timeout = '5s'")
+            writer.execute(lock, [visitors[0]])
+            pruning.start()
+            while not one(other, WAITING):
+                assert pruning.is_alive()
+            for visitor in visitors[1:]:
+                writer.execute(lock, [visitor])
+        pruning.join()
+        assert one(other, "SELECT count(*) FROM user_sessions") == 0
+
+
 INSERT = (
     "INSERT INTO user_activities (id, created_at, anonymous_id, event_type, received_at)"
     " VALUES (%s, %s, %s, 'search', %s)"
@@ -225,17 +262,14 @@ def test_months_are_made_beside_a_writer_with_an_open_transaction(
     assert one(empty, "SELECT count(*) FROM user_activities") == 1
 
 
-WAITING = """
-SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
-WHERE datname = current_database() AND NOT granted
-"""
+GOING = [f"{table}_2031_03" for table in TABLES]
+LATE = (record()["id"], datetime(2031, 3, 31, tzinfo=UTC), *VALUES[2:])
 
 
-def test_dropping_waits_for_a_writer_and_others_do_not_wait_for_it(
+def test_dropping_waits_for_whoever_uses_the_month_and_nobody_waits_for_it(
     empty_database_url: str, empty: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("functions.maintain.partitions.ATTEMPTS", 1_000)
-    monkeypatch.setattr("functions.maintain.partitions.LOCK_TIMEOUT", "100ms")
     migrate(empty, NOW)
     upkeep(empty, NOW, retention_months=1)
     dropped: list[str] = []
@@ -244,18 +278,20 @@ def test_dropping_waits_for_a_writer_and_others_do_not_wait_for_it(
     )
     with connect(empty_database_url) as other, connect(empty_database_url) as writer:
         with writer.transaction():
-            writer.execute(INSERT, VALUES)
+            writer.execute(INSERT, LATE)
             run.start()
             while not one(other, WAITING):
                 assert run.is_alive()
-            # Behind a lock that waited for the open transaction to end, this would wait for ever.
-            other.execute("SET lock_timeout = '30s'")
-            for _ in range(20):
+            # Whoever would queue behind the upkeep's lock, were it for a moment, is refused.
+            other.execute("SET lock_timeout = '1ms'")
+            until = time.monotonic() + 1
+            while time.monotonic() < until:
                 other.execute(INSERT, (record()["id"], *VALUES[1:]))
+                one(other, "SELECT count(*) FROM user_activities")
             assert dropped == []
         run.join()
-        assert one(other, "SELECT count(*) FROM user_activities") == 21
-    assert dropped == [f"{table}_2031_03" for table in TABLES]
+        assert one(other, "SELECT count(*) FROM user_activities WHERE created_at < '2031-04-01'") == 0
+    assert dropped == GOING
 
 
 def test_what_stays_busy_is_left_for_the_next_run_and_months_are_made_all_the_same(
@@ -265,12 +301,37 @@ def test_what_stays_busy_is_left_for_the_next_run_and_months_are_made_all_the_sa
     migrate(empty, NOW)
     upkeep(empty, NOW, retention_months=1)
     with connect(empty_database_url) as writer, writer.transaction():
-        writer.execute(INSERT, VALUES)
+        writer.execute(INSERT, LATE)
         with pytest.raises(psycopg.errors.LockNotAvailable):
             upkeep(empty, month(NOW, 1), retention_months=1)
     assert one(empty, "SELECT to_regclass('impressions_2031_09') IS NOT NULL")
     done = upkeep(empty, month(NOW, 1), retention_months=1)
-    assert (done.made, done.dropped) == ([], [f"{table}_2031_03" for table in TABLES])
+    assert (done.made, done.dropped) == ([], GOING)
+
+
+def test_a_month_that_was_detached_when_the_upkeep_ended_is_dropped_by_the_next(
+    empty: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate(empty, NOW)
+    upkeep(empty, NOW, retention_months=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(partitions, "_drop", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            upkeep(empty, month(NOW, 1), retention_months=1)
+    assert (
+        one(empty, "SELECT relispartition FROM pg_class WHERE relname = 'user_activities_2031_03'") is False
+    )
+    # More is kept from now on: what is left of the month goes all the same, and it is made anew.
+    assert upkeep(empty, month(NOW, 1), retention_months=2).dropped == GOING[:1]
+    assert upkeep(empty, month(NOW, 1), retention_months=2).made == GOING[:1]
+
+
+def test_a_month_that_somebody_detached_to_keep_it_stays(empty: Connection) -> None:
+    migrate(empty, NOW)
+    upkeep(empty, NOW, retention_months=1)
+    empty.execute("ALTER TABLE user_activities DETACH PARTITION user_activities_2031_03")
+    assert upkeep(empty, month(NOW, 1), retention_months=1).dropped == GOING[1:]
+    assert one(empty, "SELECT to_regclass('user_activities_2031_03') IS NOT NULL")
 
 
 @pytest.mark.parametrize("version", [15, 16, 17, 18])
@@ -291,5 +352,6 @@ def test_every_supported_postgres_takes_the_schema_and_events(version: int, tmp_
             assert (writer.write(batch), writer.write(batch)) == (3, 0)
             assert writer.one("SELECT page_views, actions_count FROM user_sessions") == (1, 1)
             assert writer.rows("SELECT reason FROM quarantine") == []
+        assert len(maintain(settings, month(datetime.now(UTC), 1))["dropped"]) == len(TABLES)
     finally:
         server.stop()

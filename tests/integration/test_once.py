@@ -21,7 +21,16 @@ from functions.session.relinking import work_off
 from functions.session.writing import QUERIES, write
 from local.postgres.roles import let_in
 from tests.integration import expectation
-from tests.integration.deliveries import BASE, Population, Record, deliveries, event, prepared
+from tests.integration.deliveries import (
+    BASE,
+    Population,
+    Record,
+    deliveries,
+    event,
+    prepared,
+    repeated_requests,
+    winners,
+)
 from tests.integration.writing import identify
 from tests.tables import Tables, clear, dump, table_names
 
@@ -47,10 +56,17 @@ POPULATIONS = {
     "one device": Population(
         anonymous=("device",),
         users=("ada", "grace"),
-        kinds=("activity", "activity", "identify", "interaction", "unlink"),
-        speakers=("page", "token"),
+        kinds=("activity", "identify", "identify", "interaction", "unlink"),
+        speakers=("page", "token", "token"),
     ),
     "catalogue": Population(contents=("one",), kinds=("content", "interaction")),
+}
+# Of what is refused, any copy may be kept; what no month is there for is another test's.
+REPEATING = {
+    name: replace(
+        population, kinds=tuple(kind for kind in population.kinds if kind != "rejected"), lost=False
+    )
+    for name, population in POPULATIONS.items()
 }
 # Without unlinks: where one undoes what another consumer knows, that one has to begin anew.
 PATIENT = tuple(kind for kind in Population().kinds if kind != "unlink")
@@ -127,6 +143,24 @@ def test_any_delivery_leaves_what_one_in_order_leaves(
     once = store.deliver([delivery.records])
     assert_expected(store, delivery.records)
     assert store.deliver(delivery.batches) == once
+
+
+@pytest.mark.parametrize("population", REPEATING)
+@settings(
+    max_examples=2_000 if THOROUGH else 50,
+    deadline=None,
+    phases=[phase for phase in Phase if phase is not Phase.explain],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(data=st.data())
+def test_of_a_request_that_was_sent_again_the_first_copy_wins_whole(
+    store: Store, population: str, data: st.DataObject
+) -> None:
+    delivery = data.draw(repeated_requests(REPEATING[population]))
+    won = winners(delivery.batches)
+    after_all = store.deliver(delivery.batches)
+    assert_expected(store, won)
+    assert store.deliver([won]) == after_all
 
 
 @pytest.mark.parametrize("seed", range(10 if THOROUGH else 2))

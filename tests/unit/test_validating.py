@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from footfall import ids
 from footfall.events import Record, dumps
 from functions.ingest.speaking import Speaker
-from functions.ingest.validating import FUTURE, InvalidEventError, Reception, parse_time, to_record
+from functions.ingest.validating import (
+    CLOCK_TOLERANCE,
+    FUTURE,
+    InvalidEventError,
+    Reception,
+    parse_time,
+    to_record,
+)
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 MONTH_AGO = NOW - timedelta(days=31)
@@ -453,6 +460,29 @@ def test_a_slow_request_is_not_put_behind_a_later_quick_one(off: timedelta, dela
         record = to_record({**ACTIVITY, "created_at": said.isoformat()}, reception)
         corrected.append(datetime.fromisoformat(record["created_at"]))
     assert corrected == sorted(corrected)
+
+
+DELAYS = st.lists(st.timedeltas(timedelta(), timedelta(seconds=60)), min_size=2, max_size=5)
+
+
+@given(st.timedeltas(-timedelta(days=20), timedelta(days=20)), DELAYS)
+def test_between_two_steps_a_device_keeps_the_order_of_its_own_clock(
+    off: timedelta, delays: list[timedelta]
+) -> None:
+    """Two requests of such a clock may be corrected by different steps, as no request knows of the other."""
+    records = []
+    for second, delay in enumerate(delays):
+        said = NOW + timedelta(seconds=second) - off
+        reception = Reception(BROWSER, NOW + timedelta(seconds=second) + delay, MONTH_AGO, sent_at=said)
+        records.append(to_record({**ACTIVITY, "created_at": said.isoformat()}, reception))
+    own = [record.get("client_created_at", record["created_at"]) for record in records]
+    assert own == sorted(own)
+    corrected = [datetime.fromisoformat(record["created_at"]) for record in records]
+    for place, moment in enumerate(corrected):
+        assert max(corrected[: place + 1]) - moment <= CLOCK_TOLERANCE
+    steps = {round((off + delay) / CLOCK_TOLERANCE) for delay in delays}
+    if len(steps) == 1 and abs(off) > CLOCK_TOLERANCE + timedelta(minutes=1):
+        assert corrected == sorted(corrected)
 
 
 @pytest.mark.parametrize(
