@@ -17,7 +17,7 @@ other instead of deadlocking.
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,10 @@ from functions.session.relinking import END, LOCK_SPACE, relink
 QUERIES = queries.load(Path(__file__).parent)
 
 StoredRecord = Mapping[str, Any]
+
+_HAPPENING = frozenset({"activity", "interaction"})
+_ABOUT_CONTENT = frozenset({"interaction", "content"})
+_CLAIMING = frozenset({"identify", "unlink"})
 
 
 def write(database: Database, records: Sequence[StoredRecord], patience: float) -> int:
@@ -83,32 +87,48 @@ def _write_halves(database: Database, records: Sequence[StoredRecord], deadline:
 
 def _write(transaction: Transaction, records: Sequence[StoredRecord]) -> tuple[int, int]:
     """How many events were new, and how many new ones ingest had refused."""
-    transaction.run("create_incoming")
+    kinds = frozenset(record["kind"] for record in records)
+    transaction.once("create_incoming")
+    transaction.once("create_changes")
     numbered = [{**record, "ordinal": ordinal} for ordinal, record in enumerate(records)]
     transaction.run("receive", records=json.dumps(numbered))
     buckets = transaction.all("lock_visitors", lock_space=LOCK_SPACE)
     new = transaction.run("remember_events")
-    moved = _write_what_happened(transaction, buckets) if new else []
-    grown = [row["user_id"] for row in transaction.all("grow_dwell")]
+    moved: list[Row] = []
+    if new:
+        moved = _move_what_changed_hands(transaction, buckets, kinds)
+        _write_what_happened(transaction, kinds, any("names" in record for record in records))
+    grown = [row["user_id"] for row in transaction.all("grow_dwell")] if "interaction" in kinds else []
     if new or grown:
         _write_people(transaction, moved, grown)
-    if new:
+    if new and not kinds.isdisjoint(_HAPPENING):
         transaction.run("write_live_counts")
-    return new, transaction.run("keep_rejected")
+    return new, transaction.run("keep_rejected") if "rejected" in kinds else 0
 
 
-def _write_what_happened(transaction: Transaction, buckets: Sequence[Row]) -> list[Row]:
+def _move_what_changed_hands(transaction: Transaction, buckets: Sequence[Row], kinds: Set[str]) -> list[Row]:
     """How the histories of users changed whose anonymous ids changed hands."""
-    moved = relink(transaction, dict.fromkeys(_decide(transaction, buckets), END))
-    transaction.run("link_fresh")
-    transaction.run("write_names")
-    transaction.run("write_content")
-    transaction.run("write_activities")
-    transaction.run("write_interactions")
-    transaction.run("write_sessions")
-    transaction.run("write_traits")
-    transaction.run("link_sessions")
-    return moved
+    if kinds.isdisjoint(_CLAIMING):
+        return []
+    return relink(transaction, dict.fromkeys(_decide(transaction, buckets), END))
+
+
+def _write_what_happened(transaction: Transaction, kinds: Set[str], is_named: bool) -> None:
+    """Leaves out what the batch has nothing for: each statement costs as much as some events."""
+    happened = not kinds.isdisjoint(_HAPPENING)
+    if happened:
+        transaction.run("link_fresh")
+    if is_named:
+        transaction.run("write_names")
+    if not kinds.isdisjoint(_ABOUT_CONTENT):
+        transaction.run("write_content")
+    if happened:
+        transaction.run("write_activities")
+        transaction.run("write_interactions")
+        transaction.run("sum_up_sessions")
+        transaction.run("write_sessions")
+    if "identify" in kinds:
+        transaction.run("write_traits")
 
 
 def _decide(transaction: Transaction, buckets: Sequence[Row]) -> list[Any]:
@@ -130,7 +150,8 @@ def _write_people(transaction: Transaction, moved: Sequence[Row], grown: Sequenc
     concerned = [*grown, *(row["user_id"] for row in moved)]
     locked = [row["id"] for row in transaction.all("lock_profiles", user_ids=concerned)]
     transaction.run("write_profiles")
-    transaction.run("touch_profiles", user_ids=grown)
+    if grown:
+        transaction.run("touch_profiles", user_ids=grown)
     for row in moved:
         transaction.run("adjust_profile", **row)
     transaction.run("describe_profiles", user_ids=locked)
@@ -138,7 +159,7 @@ def _write_people(transaction: Transaction, moved: Sequence[Row], grown: Sequenc
 
 def _quarantine(transaction: Transaction, record: StoredRecord, reason: str) -> int:
     """1, or 0 where it is known already."""
-    raw = json.dumps(record)
+    raw = json.dumps(record, sort_keys=True)
     # What is wrong may be the id itself.
     known = isinstance(record.get("id"), str) and ids.is_uuid(record["id"])
     return transaction.run(

@@ -3,15 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any, Protocol, TypeVar
 from uuid import NAMESPACE_OID, uuid5
 
+import msgspec
 from hypothesis import strategies as st
 
 from footfall import ids
-from footfall.events import VERSION, dumps
+from footfall.events import VERSION, Context, dumps, lines, pack
 from footfall.months import month
+from functions.ingest.bundling import bundle
+from functions.ingest.plain import Kept
 from functions.session.origins import Origins
 from functions.session.preparing import prepare
 
@@ -109,11 +112,37 @@ def event(choose: Choose, number: int, of: Population) -> list[Record]:
     return [prepared(copy, received_at, agent) for copy in copies]
 
 
-def prepared(record: Record, received_at: datetime, agent: str = "") -> Record:
-    """The record after it travelled in a message of its own."""
-    context = {"received_at": received_at.isoformat(), "user_agent": agent, "ip": "203.0.113.7"}
-    [result] = prepare(dumps({"version": VERSION, **context, "events": [record]}), Origins())
+class Prepared(Record):
+    """A record after it travelled in a message of its own, and what that was."""
+
+    sent: Record
+    context: Context
+
+
+def prepared(record: Record, received_at: datetime, agent: str = "") -> Prepared:
+    context: Context = {"received_at": received_at.isoformat(), "user_agent": agent, "ip": "203.0.113.7"}
+    ([found], _) = prepare(dumps({"version": VERSION, **context, "events": [record]}), Origins())
+    result = Prepared(found)
+    result.sent, result.context = record, context
     return result
+
+
+def messages(records: Sequence[Record]) -> dict[str, str]:
+    """The same as ingest queues them, bundled: what follows each other in one context goes in one message."""
+    bodies: list[str] = []
+    for _, group in groupby(records, key=lambda record: record.context):  # type: ignore[attr-defined]
+        together = list(group)
+        sent = [record.sent for record in together]  # type: ignore[attr-defined]
+        usual = {one["id"]: one for one in sent if _is_usual(one)}
+        bundles, _ = bundle(msgspec.convert(list(usual.values()), list[Kept]))
+        other = [dumps(one) for one in sent if usual.get(one["id"]) is not one]
+        context = together[0].context  # type: ignore[attr-defined]
+        bodies += pack(context, other, 2**20, lines(bundles))
+    return {f"message {number}": body for number, body in enumerate(bodies)}
+
+
+def _is_usual(record: Record) -> bool:
+    return record["kind"] in {"activity", "interaction"} and "session_id" in record
 
 
 def _fields(choose: Choose, kind: str) -> Record:
