@@ -61,7 +61,7 @@ GOOD: dict[str, Any] = {
 }
 
 
-def bodies(seed: int) -> Iterator[bytes]:
+def bodies(seed: int | str) -> Iterator[bytes]:
     """Without end."""
     chance = random.Random(seed)
     while True:

@@ -101,6 +101,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS bundled_interactions (
 
 -- receive --
 -- Reads the records of the batch.
+/* prepared */
 INSERT INTO incoming SELECT * FROM jsonb_populate_recordset(NULL::incoming, %(records)s::text::jsonb);
 
 -- lock_visitors --
@@ -199,12 +200,13 @@ FROM fresh
 WHERE kind = 'interaction';
 
 -- grow_dwell --
--- Makes the dwell of known interactions longer where their own visitor says so; says whose they are.
+-- Makes the dwell of known interactions longer where their own visitor says so, in no other user's name; says whose
+-- they are.
 WITH longest AS (
     SELECT id, anonymous_id, user_id, max(duration_seconds) AS duration_seconds
     FROM incoming
     WHERE kind = 'interaction' AND duration_seconds IS NOT NULL
-    GROUP BY GROUPING SETS ((id, anonymous_id), (id, user_id))
+    GROUP BY id, anonymous_id, user_id
 ), growing AS (
     SELECT interaction.created_at, interaction.id, longest.duration_seconds
     FROM longest
@@ -212,16 +214,19 @@ WITH longest AS (
     JOIN content_interactions AS interaction
         ON interaction.created_at = event_ids.created_at AND interaction.id = longest.id
     WHERE coalesce(interaction.duration_seconds, -1) < longest.duration_seconds
-      AND (interaction.anonymous_id = longest.anonymous_id
-           OR interaction.anonymous_id IS NULL AND interaction.user_id = longest.user_id)
+      AND interaction.anonymous_id IS NOT DISTINCT FROM longest.anonymous_id
+      AND (longest.user_id IS NULL OR interaction.user_id IS NULL OR interaction.is_linked
+           OR interaction.user_id = longest.user_id)
     ORDER BY interaction.id
     FOR UPDATE OF interaction
 ), grown AS (
     UPDATE content_interactions AS interaction
-    SET duration_seconds = growing.duration_seconds,
-        engagement_score = engagement_score(interaction_type, growing.duration_seconds)
-    FROM growing
-    WHERE interaction.created_at = growing.created_at AND interaction.id = growing.id
+    SET duration_seconds = most.duration_seconds,
+        engagement_score = engagement_score(interaction_type, most.duration_seconds)
+    FROM (
+        SELECT created_at, id, max(duration_seconds) AS duration_seconds FROM growing GROUP BY created_at, id
+    ) AS most
+    WHERE interaction.created_at = most.created_at AND interaction.id = most.id
     RETURNING interaction.user_id
 )
 SELECT DISTINCT user_id FROM grown WHERE user_id IS NOT NULL;
@@ -290,19 +295,28 @@ CROSS JOIN LATERAL (
 ) AS whose
 ORDER BY visitor_id, visitor_is_user, id
 ON CONFLICT (visitor_id, visitor_is_user, id) DO UPDATE SET
-    (identified_user_id, identified_at, user_id, is_linked) = (
-        SELECT who.user_id, who.at, CASE WHEN lent THEN lending.user_id ELSE who.user_id END, lent
-        FROM (VALUES (known.identified_user_id, known.identified_at),
-                     (excluded.identified_user_id, excluded.identified_at)) AS who (user_id, at)
+    (identified_user_id, identified_at, unnamed_at, user_id, is_linked) = (
+        SELECT who.user_id, who.at, unnamed.at, CASE WHEN lent THEN lending.user_id ELSE who.user_id END, lent
+        FROM (
+            SELECT user_id, CASE WHEN user_id IS NOT NULL THEN at END AS at
+            FROM (VALUES (known.identified_user_id, known.identified_at),
+                         (CASE WHEN known.unnamed_at IS NULL AND NOT known.is_linked THEN known.user_id END, known.created_at),
+                         (excluded.identified_user_id, excluded.identified_at)) AS said (user_id, at)
+            ORDER BY user_id IS NULL, said.at, user_id
+            LIMIT 1
+        ) AS who
+        CROSS JOIN LATERAL (
+            SELECT least(
+                CASE WHEN known.identified_user_id IS NULL AND (known.user_id IS NULL OR known.is_linked)
+                     THEN coalesce(known.unnamed_at, known.created_at) ELSE known.unnamed_at END,
+                excluded.unnamed_at
+            ) AS at
+        ) AS unnamed
         CROSS JOIN LATERAL (
             SELECT CASE WHEN excluded.is_linked THEN excluded.user_id ELSE known.user_id END AS user_id,
-                   (excluded.is_linked OR known.is_linked)
-                   AND is_lent(least(known.unnamed_at, excluded.unnamed_at), who.at, NULL) AS lent
+                   (excluded.is_linked OR known.is_linked) AND is_lent(unnamed.at, who.at, NULL) AS lent
         ) AS lending
-        ORDER BY who.at NULLS LAST, who.user_id
-        LIMIT 1
     ),
-    unnamed_at = least(known.unnamed_at, excluded.unnamed_at),
     (first_event_id, device_type, browser, os, ip_address, country, city) = (
         SELECT first.event_id, first.device_type, first.browser, first.os, first.ip, first.country, first.city
         FROM (VALUES

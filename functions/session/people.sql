@@ -62,6 +62,7 @@ WHERE fresh.anonymous_id = visitor.anonymous_id
 
 -- make_profiles --
 -- Makes a profile at first sight. An identify without a user's token says nothing of the user it was linked to.
+/* prepared */
 INSERT INTO profiles (id, created_at, first_seen_at, last_seen_at, touched_by)
 SELECT user_id, min(created_at), min(created_at), max(created_at), pg_current_xact_id()
 FROM fresh
@@ -130,6 +131,7 @@ UPDATE profiles SET touched_by = pg_current_xact_id() WHERE id = ANY (%(user_ids
 
 -- write_traits --
 -- Keeps the latest of each trait, by event time.
+/* prepared */
 INSERT INTO traits AS known (owner_id, owner_is_user, key, value, set_at, event_id)
 SELECT DISTINCT ON (owner_id, owner_is_user, trait.key)
        CASE WHEN owner_is_user THEN user_id ELSE anonymous_id END AS owner_id, owner_is_user,

@@ -40,11 +40,10 @@ def work_off(database: Database, patience: float) -> bool:
         patience: seconds for all of it.
 
     Returns:
-        False where there is more to do. True: nothing waits, another consumer is at it, or nothing can move.
+        False where there is more to do. True: nothing waits, another consumer is at it, or it can't be moved.
     """
     deadline = time.monotonic() + patience
-    size, has_moved = WHOLE, False
-    immovable: list[Any] = []
+    size, immovable = WHOLE, list[Any]()
     # Begins anywhere, so that what is slow today is not the first tomorrow.
     start = uuid4()
     try:
@@ -54,14 +53,13 @@ def work_off(database: Database, patience: float) -> bool:
             try:
                 if not database.run(partial(_step, waiting=waiting, most=size.activities)):
                     return True
-                has_moved = True
             except (TooSlowError, BadDataError) as error:
                 if size == SMALL:
                     immovable += waiting
                     _complain("a history can't be moved", error, anonymous_id=str(waiting[0]))
                 size = SMALL
             if time.monotonic() > deadline:
-                return not has_moved
+                return False
     except DatabaseUnavailableError as error:
         _complain("histories wait", error)
         return False
@@ -83,7 +81,7 @@ def _step(transaction: Transaction, waiting: Sequence[Any], most: int) -> bool:
         return False
     transaction.all("lock_relinks", lock_space=LOCK_SPACE, anonymous_ids=list(waiting))
     positions = transaction.all("relink_positions", anonymous_ids=list(waiting))
-    befores = {row["anonymous_id"]: row["before"].isoformat() for row in positions}
+    befores = {row["anonymous_id"]: row["before"] for row in positions}
     moved = relink(transaction, befores, most)
     transaction.once("create_incoming")
     users = [row["user_id"] for row in moved]
@@ -117,3 +115,8 @@ def relink(transaction: Transaction, befores: Mapping[Any, str], most: int | Non
             transaction.run("relink_interactions", **span)
     transaction.run("note_relinks", anonymous_ids=ids, sinces=sinces)
     return moved
+
+
+def put_off(transaction: Transaction, anonymous_ids: Sequence[Any]) -> None:
+    """Leaves all of their history to the steps."""
+    transaction.run("note_relinks", anonymous_ids=list(anonymous_ids), sinces=[END] * len(anonymous_ids))

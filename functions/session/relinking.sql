@@ -20,7 +20,7 @@ FROM (
 
 -- relink_positions --
 -- How far the histories of these anonymous ids have followed.
-SELECT anonymous_id, before FROM relinks WHERE anonymous_id = ANY (%(anonymous_ids)s::uuid[]) ORDER BY anonymous_id;
+SELECT anonymous_id, before::text FROM relinks WHERE anonymous_id = ANY (%(anonymous_ids)s::uuid[]) ORDER BY anonymous_id;
 
 -- relink_span --
 -- So many of the latest activities before a moment: how many there are, and since when.
@@ -76,7 +76,8 @@ ORDER BY side.user_id;
 -- The same for the sessions that the activities of a span are of.
 WITH linking AS (
     SELECT known.visitor_id, known.id,
-           CASE WHEN is_lent(known.unnamed_at, known.identified_at, owner.shared_at) THEN owner.user_id END AS lent_to
+           CASE WHEN is_lent(coalesce(known.unnamed_at, known.created_at), known.identified_at, owner.shared_at)
+                THEN owner.user_id END AS lent_to
     FROM (
         SELECT DISTINCT activity.anonymous_id, activity.session_id
         FROM unnest(%(anonymous_ids)s::uuid[], %(sinces)s::timestamptz[], %(befores)s::timestamptz[])
@@ -89,6 +90,8 @@ WITH linking AS (
     CROSS JOIN LATERAL identity_owner(visit.anonymous_id) AS owner
     JOIN user_sessions AS known ON known.visitor_id = visit.anonymous_id AND known.id = visit.session_id
     WHERE NOT known.visitor_is_user
+      AND (known.unnamed_at IS NOT NULL
+           OR known.identified_user_id IS NULL AND (known.user_id IS NULL OR known.is_linked))
     ORDER BY known.visitor_id, known.id
     FOR UPDATE OF known
 )
@@ -161,10 +164,14 @@ UPDATE profiles AS known SET
     ),
     touched_by = pg_current_xact_id()
 FROM (
-    SELECT span.*, %(lost)s AND NOT EXISTS (
+    SELECT span.*, %(lost)s AND EXISTS (
         SELECT FROM profiles
-        JOIN user_activities AS activity ON activity.created_at = time_zone_set_at AND activity.id = time_zone_event_id
-        WHERE profiles.id = %(user_id)s AND activity.user_id = profiles.id
+        WHERE id = %(user_id)s AND time_zone_event_id IS DISTINCT FROM identify_time_zone_event_id
+          AND NOT EXISTS (
+              SELECT FROM user_activities AS activity
+              WHERE activity.created_at = time_zone_set_at AND activity.id = time_zone_event_id
+                AND activity.user_id = profiles.id
+          )
     ) AS lost_zone
     FROM (
         SELECT min(created_at) AS first_at, max(created_at) AS last_at FROM user_activities WHERE user_id = %(user_id)s

@@ -27,7 +27,7 @@ from footfall import ids, queries
 from footfall.database import Database, Row, Transaction
 from footfall.errors import BadDataError, DatabaseUnavailableError, TooSlowError
 from footfall.telemetry import Metric, count
-from functions.session.relinking import END, LOCK_SPACE, relink
+from functions.session.relinking import END, LOCK_SPACE, put_off, relink
 
 QUERIES = queries.load(Path(__file__).parent)
 
@@ -66,8 +66,11 @@ def _write_until(database: Database, records: Sequence[StoredRecord], deadline: 
             count(Metric.QUARANTINED, database.run(quarantine, patience=patience))
             return 0
     except TooSlowError:
-        if len(records) == 1 or patience <= 0:
+        if patience <= 0:
             raise
+        if len(records) == 1:
+            # What is slow of one event is the history that follows it.
+            return database.run(partial(_write, records=records, moves=False), patience=patience)[0]
     return _write_halves(database, records, deadline)
 
 
@@ -85,8 +88,14 @@ def _write_halves(database: Database, records: Sequence[StoredRecord], deadline:
     return new
 
 
-def _write(transaction: Transaction, records: Sequence[StoredRecord]) -> tuple[int, int]:
-    """How many events were new, and how many new ones ingest had refused."""
+def _write(
+    transaction: Transaction, records: Sequence[StoredRecord], *, moves: bool = True
+) -> tuple[int, int]:
+    """How many events were new, and how many new ones ingest had refused.
+
+    Args:
+        moves: whether some of the history of ids that changed hands follows at once.
+    """
     kinds = frozenset(record["kind"] for record in records)
     transaction.once("create_incoming")
     transaction.once("create_changes")
@@ -96,7 +105,8 @@ def _write(transaction: Transaction, records: Sequence[StoredRecord]) -> tuple[i
     new = transaction.run("remember_events")
     moved: list[Row] = []
     if new:
-        moved = _move_what_changed_hands(transaction, buckets, kinds)
+        if not kinds.isdisjoint(_CLAIMING):
+            moved = _move_what_changed_hands(transaction, buckets, moves)
         _write_what_happened(transaction, kinds, any("names" in record for record in records))
     grown = [row["user_id"] for row in transaction.all("grow_dwell")] if "interaction" in kinds else []
     if new or grown:
@@ -106,11 +116,13 @@ def _write(transaction: Transaction, records: Sequence[StoredRecord]) -> tuple[i
     return new, transaction.run("keep_rejected") if "rejected" in kinds else 0
 
 
-def _move_what_changed_hands(transaction: Transaction, buckets: Sequence[Row], kinds: Set[str]) -> list[Row]:
+def _move_what_changed_hands(transaction: Transaction, buckets: Sequence[Row], moves: bool) -> list[Row]:
     """How the histories of users changed whose anonymous ids changed hands."""
-    if kinds.isdisjoint(_CLAIMING):
-        return []
-    return relink(transaction, dict.fromkeys(_decide(transaction, buckets), END))
+    changed = _decide(transaction, buckets)
+    if moves:
+        return relink(transaction, dict.fromkeys(changed, END))
+    put_off(transaction, changed)
+    return []
 
 
 def _write_what_happened(transaction: Transaction, kinds: Set[str], is_named: bool) -> None:

@@ -215,10 +215,22 @@ def test_a_history_that_cannot_be_moved_holds_up_no_other(
         assert relinking.work_off(hasty, patience=60)
         assert writer.rows("SELECT anonymous_id::text FROM relinks") == [(visitors[0],)]
         assert linked(writer)[0] == 31
-        # Whoever woke us need not do it again for this one.
-        assert relinking.work_off(hasty, patience=0)
+        assert not relinking.work_off(hasty, patience=0)
     assert relinking.work_off(hasty, patience=60)
     assert linked(writer)[0] == 40
+    hasty.close()
+
+
+def test_a_tie_holds_at_once_also_where_no_history_can_be_moved(writer: Writer, database_url: str) -> None:
+    writer.write(message(*[record(created_at=at(n)) for n in range(3)], received=10))
+    hasty = Database(let_in(database_url, "footfall_session"), QUERIES, statement_seconds=1)
+    with connect(database_url) as other, other.transaction():
+        other.execute("SELECT FROM user_activities FOR UPDATE")
+        claims = [_prepared(identify("ada"), 20), _prepared(record(created_at=at(30)), 30)]
+        assert writing.write(hasty, claims, patience=60) == 2
+        assert linked(writer)[0] == 1
+    assert relinking.work_off(hasty, patience=60)
+    assert linked(writer) == (4, 0, 1, 4)
     hasty.close()
 
 

@@ -148,3 +148,36 @@ def test_a_claim_that_is_known_rewrites_no_history(writer: Writer) -> None:
     writer.write(message(identify("ada"), received=20))
     assert writer.rows("SELECT xmin FROM user_activities") == before
     assert writer.one("SELECT verified_at, confirmed_at FROM identities") == (at(10), at(20))
+
+
+@pytest.mark.parametrize(
+    ("before", "whose"),
+    [
+        ([record(user_id=user("ada"))], (user("ada"), False)),
+        ([identify("ada"), record()], (user("ada"), True)),
+        ([record()], (user("grace"), False)),
+    ],
+    ids=["named", "linked", "nobody's"],
+)
+def test_a_session_that_the_code_before_wrote_stays_whose_it_was(
+    writer: Writer, before: list[Any], whose: tuple[str, bool]
+) -> None:
+    writer.write(message(*before, received=10))
+    writer.execute(
+        """
+        UPDATE user_sessions SET unnamed_at = NULL, identified_user_id = NULL,
+            identified_at = CASE WHEN identified_user_id IS NOT NULL THEN started_at - interval '1 day' END
+        """
+    )
+    writer.write(message(record(user_id=user("grace")), received=20))
+    session = "SELECT user_id::text, is_linked FROM user_sessions"
+    assert writer.one(session) == whose
+    writer.write(message(record(), received=30))
+    assert writer.one(session) == whose
+
+
+def test_a_session_that_the_code_before_wrote_follows_a_tie(writer: Writer) -> None:
+    writer.write(message(record(), received=10))
+    writer.execute("UPDATE user_sessions SET unnamed_at = NULL")
+    writer.write(message(identify("ada", session_id=None), received=20))
+    assert writer.one("SELECT user_id::text, is_linked FROM user_sessions") == (user("ada"), True)

@@ -92,6 +92,16 @@ def test_a_dwell_grows_by_its_own_visitor_alone(writer: Writer) -> None:
     assert writer.one("SELECT duration_seconds FROM content_interactions") == (30,)
 
 
+def test_a_dwell_that_a_user_named_grows_in_no_other_users_name(writer: Writer) -> None:
+    view = record("interaction", user_id=user("ada"), verified=True, duration_seconds=5)
+    writer.write(message(view))
+    writer.write(message({**view, "user_id": user("grace"), "duration_seconds": 900}))
+    assert writer.one("SELECT duration_seconds FROM content_interactions") == (5,)
+    # The last beacon of a closing page has no token.
+    writer.write(message({**view, "user_id": None, "verified": None, "duration_seconds": 20}))
+    assert writer.one("SELECT duration_seconds FROM content_interactions") == (20,)
+
+
 def test_a_dwell_of_a_user_without_visitor_grows_by_that_user_alone(writer: Writer) -> None:
     view = record("interaction", anonymous_id=None, user_id=user("ada"))
     writer.write(message(view))

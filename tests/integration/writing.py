@@ -85,6 +85,9 @@ class Writer:
         """With ids as text."""
         return [tuple(map(_plain, row.values())) for row in self._connection.execute(query.encode())]
 
+    def execute(self, statement: str) -> None:
+        self._connection.execute(statement.encode())
+
     def one(self, query: str) -> tuple[Any, ...]:
         [row] = self.rows(query)
         return row

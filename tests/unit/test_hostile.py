@@ -28,7 +28,7 @@ CONTEXT: Any = {"received_at": NOW.isoformat()}
 @pytest.mark.timeout(1_800)
 def test_a_body_is_refused_or_can_be_queued(wire: str, kind: Any) -> None:
     speaker, taken, statuses = Speaker(kind), 0, set()
-    for body in itertools.islice(bodies(seed=len(wire + kind)), NUMBER):
+    for body in itertools.islice(bodies(seed=f"{wire} {kind}"), NUMBER):
         try:
             batch = reading.read(body) if wire == "native" else segment.read(body, "batch")
             translate = own_words if wire == "native" else segment.to_events

@@ -1,12 +1,9 @@
--- Whose a session is: decided by what was received first, so that whoever comes later takes it from nobody.
+-- Whose a session is: decided by what was received first, so that whoever comes later takes it from nobody. Rows
+-- without either column are of the code before; they are read as if created_at were the one that user_id tells of.
 
 ALTER TABLE user_sessions
     ADD COLUMN identified_user_id uuid,
     ADD COLUMN unnamed_at timestamptz;
-UPDATE user_sessions SET
-    identified_user_id = CASE WHEN NOT is_linked THEN user_id END,
-    identified_at = CASE WHEN user_id IS NOT NULL AND NOT is_linked THEN created_at END,
-    unnamed_at = CASE WHEN user_id IS NULL OR is_linked THEN created_at END;
 COMMENT ON TABLE user_sessions IS 'Visits, one row a session of a visitor. Holds a person: user_id, visitor_id, identified_user_id, ip_address, city.';
 COMMENT ON COLUMN user_sessions.user_id IS 'Whose the event is that was received first of those that are somebody''s.';
 COMMENT ON COLUMN user_sessions.is_linked IS 'That event named nobody: the anonymous id belongs to that user. Reversible.';
