@@ -11,6 +11,10 @@ one delivery of each would have left. It holds because
 - whose an anonymous id is, is decided under a lock on it, from the server's times of all that was verified
   and unlinked; what is new follows it at once, what is stored follows in bounded steps.
 
+There are two ways into the tables, each of which takes what it is given in one transaction: this one looks
+at each event; `copying` takes bundles, of which it knows that every id is new. Both keep the invariant, so it
+does not matter which of them an event goes, nor in which order they come.
+
 Rows are locked table by table, and in each once, in the order of their keys, so that consumers wait for each
 other instead of deadlocking.
 """

@@ -1,12 +1,19 @@
 """The one connection of a function: kept while it is used, left alone no longer than it may be."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
+import pytest
+
 from footfall.database import IDLE, Database, Transaction
+from footfall.errors import BadDataError
 
 QUERIES: dict[str, Any] = {
     "who": "SELECT pg_backend_pid() AS pid",
+    "make": "CREATE TEMPORARY TABLE made (number integer)",
+    "count": "SELECT count(*) FROM made",
+    "fill": "COPY made FROM STDIN",
     "idle": "SELECT current_setting('idle_session_timeout')::interval AS allowed",
 }
 
@@ -47,4 +54,26 @@ def test_a_long_transaction_is_no_idleness(database_url: str) -> None:
         return backend(transaction)
 
     assert database.run(work) == database.run(backend)
+    database.close()
+
+
+def test_what_a_connection_keeps_is_made_once_and_again_when_it_was_undone(
+    database_url: str,
+) -> None:
+    clock = Clock()
+    database = Database(database_url, QUERIES, now=clock)
+
+    def fill(transaction: Transaction, *, fails: bool = False) -> Any:
+        transaction.once("make")
+        transaction.copy("fill", "7\n" if not fails else "no number\n")
+        return (transaction.one("count") or {})["count"]
+
+    with pytest.raises(BadDataError):
+        database.run(partial(fill, fails=True))
+    assert [database.run(fill), database.run(fill)] == [1, 2]
+    with pytest.raises(BadDataError):
+        database.run(partial(fill, fails=True))
+    database.run(lambda transaction: transaction.all("who"))
+    clock.now += IDLE
+    assert database.run(fill) == 1
     database.close()
