@@ -10,8 +10,6 @@ from footfall.events import dumps, lines
 from functions.ingest.plain import Kept
 
 _BUNDLED = frozenset({"activity", "interaction"})
-# Time, id and number of the line: the latter never decides, as ids in a bundle differ.
-_Moment = tuple[str, str, int]
 _encode = msgspec.json.Encoder().encode
 
 
@@ -77,27 +75,24 @@ class _Group:
         self.activities: list[str] = []
         self.interactions: list[str] = []
         self.names: dict[tuple[str, str, str], None] = {}
-        self.moments: list[_Moment] = []
-        self.views: list[tuple[_Moment, str]] = []
-        self.zones: list[tuple[_Moment, str]] = []
+        self.views: list[tuple[str, str | None]] = []
+        self.zones: list[tuple[str, str]] = []
         self.counts: dict[tuple[str, str], int] = {}
 
     def add(self, record: Kept) -> None:
         at = record.created_at.isoformat(timespec="microseconds")
-        moment = at, record.id, len(self.moments)
-        self.moments.append(moment)
+        line = _activity(record, at)
+        self.activities.append(line)
         kind = record.event_type or ""
-        page, zone = record.page_path, record.time_zone
         if kind == "page_view":
-            self.views.append((moment, NULL if page is None else _cell(page)))
-        if zone is not None:
-            self.zones.append((moment, zone))
+            self.views.append((line, record.page_path))
+        if record.time_zone is not None:
+            self.zones.append((line, record.time_zone))
         minute = at[:16], kind
         self.counts[minute] = self.counts.get(minute, 0) + 1
         if record.names:
             for field, name in record.names.items():
                 self.names[field, getattr(record, field), name] = None
-        self.activities.append(_activity(record, at))
         if record.kind == "interaction":
             self.interactions.append(_interaction(record, at))
 
@@ -116,30 +111,47 @@ class _Group:
             activities="".join(self.activities),
             interactions="".join(self.interactions),
             page_views=len(self.views),
-            first=min(self.moments)[2],
-            last=max(self.moments)[2],
-            landing=_numbered(min(self.views, default=None)),
-            exit=_numbered(max(self.views, default=None)),
-            zone=_numbered(max(self.zones, default=None)),
+            # Lines begin with the time and the id.
+            first=self.activities.index(min(self.activities)),
+            last=self.activities.index(max(self.activities)),
+            landing=self.page(min(self.views, key=_line, default=None)),
+            exit=self.page(max(self.views, key=_line, default=None)),
+            zone=self.numbered(max(self.zones, default=None)),
             time_zones=list({zone: None for _, zone in self.zones}),
             counts=[(f"{minute}:00+00:00", kind, count) for (minute, kind), count in self.counts.items()],
         )
 
+    def page(self, view: tuple[str, str | None] | None) -> tuple[int, str] | None:
+        return None if view is None else self.numbered((view[0], cell(view[1])))
 
-def _numbered(found: tuple[_Moment, str] | None) -> tuple[int, str] | None:
-    return None if found is None else (found[0][2], found[1])
+    def numbered(self, said: tuple[str, str] | None) -> tuple[int, str] | None:
+        return None if said is None else (self.activities.index(said[0]), said[1])
+
+
+def _line(view: tuple[str, str | None]) -> str:
+    return view[0]
 
 
 def _activity(record: Kept, at: str) -> str:
-    category, action, page = record.event_category, record.event_action, record.page_path
-    referrer, zone, client = record.referrer, record.time_zone, record.client_created_at
+    kind, category, action = record.event_type or "", record.event_category, record.event_action
+    page, referrer, zone, client = (
+        record.page_path,
+        record.referrer,
+        record.time_zone,
+        record.client_created_at,
+    )
+    texts = f"{kind}{category}{action}{page}{referrer}{zone}"
+    if "\\" in texts or not texts.isprintable():
+        kind, category, action, page, referrer, zone = map(
+            cell, (kind, category, action, page, referrer, zone)
+        )
     return (
-        f"{at}\t{record.id}\t{_cell(record.event_type or '')}"
-        f"\t{NULL if category is None else _cell(category)}\t{NULL if action is None else _cell(action)}"
-        f"\t{NULL if page is None else _cell(page)}\t{NULL if referrer is None else _cell(referrer)}"
+        f"{at}\t{record.id}\t{kind}"
+        f"\t{NULL if category is None else category}\t{NULL if action is None else action}"
+        f"\t{NULL if page is None else page}\t{NULL if referrer is None else referrer}"
         f"\t{NULL if record.metadata is None else _json(record.metadata)}"
         f"\t{NULL if record.sequence is None else record.sequence}"
-        f"\t{NULL if client is None else client.isoformat()}\t{NULL if zone is None else _cell(zone)}\n"
+        f"\t{NULL if client is None else client.isoformat()}\t{NULL if zone is None else zone}\n"
     )
 
 
