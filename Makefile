@@ -10,13 +10,21 @@ PIP := bin/pip install --quiet --disable-pip-version-check
 CLIENTS := tests/sdks/clients/node_modules
 PACKAGES := layers/common/footfall functions local tests benchmarks
 
-.PHONY: run import sam-env test check bench build clean
+.PHONY: run import replay sam-env test check bench build clean
 
 run: .venv/local  ## start everything on this machine; prints ready and the address
 	@exec $(BIN)/python -m local
 
+.PHONY: demo
+demo: .venv/local  ## [SEED=1 DAYS=30 USERS=1500 EVENTS=… OUT=truth.json]: a month of a made-up network
+	@$(BIN)/python -m local.demo $(if $(SEED),--seed "$(SEED)") $(if $(DAYS),--days "$(DAYS)") \
+		$(if $(USERS),--users "$(USERS)") $(if $(EVENTS),--events "$(EVENTS)") $(if $(OUT),--out "$(OUT)")
+
 import: .venv/local  ## FILE=interactions.csv [SHIFT=now]: send a CSV through the front door
 	@$(BIN)/python -m local.importer "$(FILE)" $(if $(SHIFT),--shift $(SHIFT))
+
+replay: .venv/local  ## [STACK=name]: have stored what was given up or refused, here or on AWS
+	@$(BIN)/python -m local.replay $(STACK)
 
 sam-env: .venv/local  ## env.json, with which `sam local invoke` reaches the running stack
 	@$(BIN)/python -m local.sam.env

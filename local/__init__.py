@@ -9,5 +9,7 @@ queue      SQS, durable on SQLite
 postgres   the embedded database, and who starts it again
 control    the routes that only this stack has: /local, /health, the issuer, the Invoke API
 importer   `make import`
+demo       `make demo`
+feeding    what both share: the front door, how long the queue is, what is stored
 sam        `make build`: what is deployed, and AWS's emulator that runs it
 """

@@ -1,4 +1,7 @@
-"""Woken by POST: reads events, says which were taken, and queues them."""
+"""Woken by POST: reads events, says which were taken, and queues them.
+
+Woken by operate ({"replay": [kept, …]}), validates again what was refused, and hands it back.
+"""
 
 import os
 from collections.abc import Mapping
@@ -13,11 +16,16 @@ from footfall.months import oldest_accepted
 from footfall.settings import Settings
 from functions.ingest import segment, speaking
 from functions.ingest.reading import Batch, read
+from functions.ingest.replaying import validate_again
 from functions.ingest.sending import MAX_MESSAGE_BYTES, Sender
 from functions.ingest.taking import Taken, Translate, context_of, own_words, take
 
 
 def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
+    # The gateway makes no event with such a key, whatever a client sends.
+    if "replay" in event:
+        earliest = oldest_accepted(datetime.now(UTC), _settings().retention_months)
+        return {"events": validate_again(event["replay"], earliest)}
     return dispatch(ROUTES, event)
 
 

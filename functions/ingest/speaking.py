@@ -3,10 +3,11 @@
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from footfall import ids, keys
 from footfall.errors import ForbiddenError, NotFoundError, UnauthorizedError
+from footfall.events import SpeakerKind
 from footfall.settings import Settings
 from functions.ingest.showing import shown
 
@@ -15,7 +16,7 @@ from functions.ingest.showing import shown
 class Speaker:
     """Whom to believe. `user` is the verified one, as the token says it."""
 
-    kind: Literal["browser", "server", "user"]
+    kind: SpeakerKind
     user: str | None = None
 
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from footfall import ids
 from footfall.errors import BadRequestError
-from footfall.events import Context, Record, dumps
+from footfall.events import Context, Record, Refused, dumps
 from functions.ingest import bundling, plain
 from functions.ingest.cleaning import MAX_DEPTH, clean
 from functions.ingest.reading import Batch
@@ -16,8 +16,8 @@ from functions.ingest.speaking import Speaker
 from functions.ingest.validating import BROWSER_PAST, InvalidEventError, Reception, parse_time, to_record
 
 MAX_EVENT_BYTES = 256 * 1024
-# Of what was refused so much is kept, to show what was wrong with it.
-MAX_RAW = 16 * 1024
+# Of what was refused so much is kept: no longer event would be taken. A message holds it in any spelling.
+MAX_RAW = MAX_EVENT_BYTES
 # What headers say of a device, where it stands in the context, and how much of it is kept.
 _DEVICE_HEADERS: Mapping[str, tuple[str, int]] = {
     "user-agent": ("user_agent", 1000),
@@ -68,18 +68,18 @@ def take(
         BadRequestError: not one of them is an event.
     """
     sent_at, ignored = _sent_at(batch.sent_at)
-    reception = Reception(speaker, received_at, _floor(speaker, received_at, earliest), sent_at, ignored)
+    reception = Reception(speaker, received_at, floor_of(speaker, received_at, earliest), sent_at, ignored)
     encoded = _encode_plain(batch, reception, translate)
     if encoded is not None:
         bundles, records = encoded
         return Taken(records, len(batch.events), [], bundles=bundles)
-    taken = Taken([], 0, [])
+    taken, noted = Taken([], 0, []), _noted(reception, translate)
     for index, event in enumerate(batch.events):
         try:
-            taken.records.extend(_encode(event, reception, translate, batch.suspect))
+            taken.records.extend(encode(event, reception, translate, batch.suspect))
         except InvalidEventError as error:
             taken.rejected.append({"index": index, "error": str(error)})
-            taken.records.append(_rejection(event, index, str(error)))
+            taken.records.append(_rejection(event, index, str(error), noted))
     if len(taken.rejected) == len(batch.events):
         first = taken.rejected[0]
         raise BadRequestError(f"{batch.field}[{first['index']}].{first['error']}", rejected=taken.rejected)
@@ -88,7 +88,7 @@ def take(
 
 def context_of(event: Mapping[str, Any], received_at: datetime, speaker: Speaker) -> Context:
     """What the request says of the device that sent it; a server's own device says nothing."""
-    context: Context = {"received_at": received_at.isoformat()}
+    context: Context = {"received_at": received_at.isoformat(), "speaker": speaker.kind}
     if speaker.kind == "server":
         return context
     headers = event.get("headers") or {}
@@ -100,7 +100,8 @@ def context_of(event: Mapping[str, Any], received_at: datetime, speaker: Speaker
     return found if all(map(str.isprintable, said.values())) else cast("Context", clean(found))
 
 
-def _floor(speaker: Speaker, received_at: datetime, earliest: datetime) -> datetime:
+def floor_of(speaker: Speaker, received_at: datetime, earliest: datetime) -> datetime:
+    """How far back its events may lie."""
     return earliest if speaker.kind == "server" else max(earliest, received_at - BROWSER_PAST)
 
 
@@ -130,13 +131,18 @@ def _encode_plain(
     return None if kept is None else bundling.encode(kept, MAX_EVENT_BYTES)
 
 
-def _encode(event: Any, reception: Reception, translate: Translate, suspect: bool) -> list[str]:
+def encode(event: Any, reception: Reception, translate: Translate, suspect: bool) -> list[str]:
+    """The encoded records of what a client sent as one event.
+
+    Raises:
+        InvalidEventError: says which field is wrong, and why.
+    """
     cleaned = clean(event) if suspect else event
     marked = suspect and cleaned != event
     encoded = [_record(own, reception, marked) for own in translate(cleaned, reception.speaker)]
     if not suspect and max(text.count("{") + text.count("[") for text in encoded) > MAX_DEPTH:
         # Perhaps so deep that the consumer couldn't read it.
-        return _encode(event, reception, translate, suspect=True)
+        return encode(event, reception, translate, suspect=True)
     return encoded
 
 
@@ -161,9 +167,22 @@ def _dumps(record: Record) -> str:
         raise InvalidEventError("is nested too deeply") from None
 
 
-def _rejection(event: Any, index: int, reason: str) -> str:
-    raw = dumps(clean(event))
+def _noted(reception: Reception, translate: Translate) -> Refused:
+    """What it takes to validate an event of the request again: above all, whom to believe."""
+    sent_at = reception.sent_at and reception.sent_at.isoformat()
+    noted = {"user": reception.speaker.user, "sent_at": sent_at, "ignored": reception.ignored}
+    return cast(
+        "Refused",
+        {"speaker": reception.speaker.kind, "format": "own" if translate is own_words else "segment"}
+        | {name: value for name, value in noted.items() if value is not None},
+    )
+
+
+def _rejection(event: Any, index: int, reason: str, noted: Refused) -> str:
+    cleaned = clean(event)
+    raw = dumps(cleaned)
     # The same request sent again must give the same id, or each repeat would be kept once more.
-    digest = sha256(f"{index}\n{reason}\n{raw}".encode()).hexdigest()
-    identifier = ids.to_uuid("event", f"rejected {digest}")
-    return dumps(Record(kind="rejected", id=identifier, reason=reason, raw=raw[:MAX_RAW]))
+    said = f"{index}\n{reason}\n{noted['speaker']} {noted.get('user', '')}\n{raw}"
+    identifier = ids.to_uuid("event", f"rejected {sha256(said.encode()).hexdigest()}")
+    request: Refused = {**noted, "cleaned": True} if cleaned != event else noted
+    return dumps(Record(kind="rejected", id=identifier, reason=reason, raw=raw[:MAX_RAW], request=request))

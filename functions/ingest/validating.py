@@ -41,6 +41,8 @@ class Reception:
     sent_at: datetime | None = None
     # Why there is none, where one was said.
     ignored: str | None = None
+    # What the id is made of where an event is validated again that came without.
+    seed: str | None = None
     correction: timedelta = field(default=timedelta(), init=False)
 
     def __post_init__(self) -> None:
@@ -50,6 +52,8 @@ class Reception:
 
     def new_id(self) -> str:
         """For an event that came without."""
+        if self.seed is not None:
+            return ids.to_uuid("event", f"replayed {self.seed}")
         return ids.uuid7(int(self.received_at.timestamp() * 1000))
 
 

@@ -38,11 +38,13 @@ CREATE TEMPORARY TABLE IF NOT EXISTS incoming (
     browser varchar(50),
     os varchar(50),
     is_bot boolean NOT NULL,
+    wants_session boolean,
     ip inet,
     country varchar(100),
     city varchar(100),
     reason text,
-    raw text
+    raw text,
+    request jsonb
 ) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS fresh (
     LIKE incoming,
@@ -80,7 +82,8 @@ CREATE TEMPORARY TABLE IF NOT EXISTS session_changes (
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
     owner_id uuid,
-    shared_at timestamptz
+    shared_at timestamptz,
+    is_made boolean NOT NULL DEFAULT false
 ) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS bundled_interactions (
     id uuid NOT NULL,
@@ -176,12 +179,12 @@ ON CONFLICT DO NOTHING;
 INSERT INTO user_activities (
     id, user_id, event_type, event_category, event_action, page_path, referrer, metadata, device_type, browser, os,
     ip_address, country, city, session_id, created_at, anonymous_id, is_linked, is_bot, sequence,
-    client_created_at, sent_at, received_at, time_zone
+    client_created_at, sent_at, received_at, time_zone, session_is_made
 )
 SELECT
     id, user_id, event_type, event_category, event_action, page_path, referrer, metadata, device_type, browser, os,
     ip, country, city, session_id, created_at, anonymous_id, is_linked, is_bot, sequence,
-    client_created_at, sent_at, received_at, time_zones.name
+    client_created_at, sent_at, received_at, time_zones.name, coalesce(wants_session, false)
 FROM fresh
 LEFT JOIN time_zones ON time_zones.name = fresh.time_zone
 WHERE kind IN ('activity', 'interaction');
@@ -237,7 +240,7 @@ INSERT INTO session_changes (
     visitor_id, visitor_is_user, id, identified_user_id, identified_at, unnamed_at, started_at, ended_at,
     first_event_id, device_type, browser, os, ip_address, country, city, is_bot, page_views, actions_count,
     landing_page, landing_at, landing_event_id, exit_page, exit_at, exit_event_id, created_at, updated_at,
-    owner_id, shared_at
+    is_made, owner_id, shared_at
 )
 SELECT visit.*, owner.user_id, owner.shared_at
 FROM (
@@ -262,7 +265,7 @@ FROM (
         (array_agg(page_path ORDER BY created_at DESC, id DESC) FILTER (WHERE event_type = 'page_view'))[1],
         max(created_at) FILTER (WHERE event_type = 'page_view'),
         (array_agg(id ORDER BY created_at DESC, id DESC) FILTER (WHERE event_type = 'page_view'))[1],
-        min(received_at), max(received_at)
+        min(received_at), max(received_at), coalesce(bool_or(wants_session), false)
     FROM fresh
     WHERE kind IN ('activity', 'interaction') AND session_id IS NOT NULL
     GROUP BY coalesce(anonymous_id, user_id), anonymous_id IS NULL, session_id
@@ -281,14 +284,14 @@ INSERT INTO user_sessions AS known (
     visitor_id, visitor_is_user, id, user_id, is_linked, identified_user_id, identified_at,
     unnamed_at, started_at, ended_at,
     first_event_id, device_type, browser, os, ip_address, country, city, is_bot, page_views, actions_count,
-    landing_page, landing_at, landing_event_id, exit_page, exit_at, exit_event_id, created_at, updated_at
+    landing_page, landing_at, landing_event_id, exit_page, exit_at, exit_event_id, created_at, updated_at, is_made
 )
 SELECT
     visitor_id, visitor_is_user, id,
     CASE WHEN lent THEN owner_id ELSE identified_user_id END, lent, identified_user_id, identified_at,
     unnamed_at, started_at, ended_at,
     first_event_id, device_type, browser, os, ip_address, country, city, is_bot, page_views, actions_count,
-    landing_page, landing_at, landing_event_id, exit_page, exit_at, exit_event_id, created_at, updated_at
+    landing_page, landing_at, landing_event_id, exit_page, exit_at, exit_event_id, created_at, updated_at, is_made
 FROM session_changes
 CROSS JOIN LATERAL (
     SELECT owner_id IS NOT NULL AND is_lent(unnamed_at, identified_at, shared_at) AS lent
@@ -364,8 +367,8 @@ ON CONFLICT (minute, event_type, is_bot) DO UPDATE SET events = known.events + e
 
 -- keep_rejected --
 -- Keeps what ingest refused beside events that it took.
-INSERT INTO quarantine (id, stage, reason, raw, received_at)
-SELECT id, 'ingest', reason, raw, received_at FROM incoming WHERE kind = 'rejected' ORDER BY id
+INSERT INTO quarantine (id, stage, reason, raw, request, received_at)
+SELECT id, 'ingest', reason, raw, request, received_at FROM incoming WHERE kind = 'rejected' ORDER BY id
 ON CONFLICT DO NOTHING;
 
 -- quarantine --

@@ -11,7 +11,7 @@ from footfall.telemetry import logger
 from functions.session.changes import Ready
 from functions.session.copying import copy
 from functions.session.origins import Origins
-from functions.session.preparing import prepare, unbundle
+from functions.session.preparing import NOT_A_MESSAGE, prepare, unbundle
 from functions.session.writing import keep_unreadable, write
 
 
@@ -45,7 +45,7 @@ def _consume(database: Database, messages: Mapping[str, str], deadline: float, o
     for message_id, body in messages.items():
         try:
             found, ready = prepare(body, origins)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except NOT_A_MESSAGE as error:
             logger("session").error(
                 "a message isn't ours", extra={"message_id": message_id, "reason": str(error)}
             )

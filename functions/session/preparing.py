@@ -31,6 +31,7 @@ class _Request(NamedTuple):
     user_agent: str
     hints: Hints
     is_ahead: bool
+    is_visit: bool
     # As cells of a line.
     place: str
     fields: dict[str, Any]
@@ -43,6 +44,8 @@ def _request(message: Message, origins: Origins) -> _Request:
         Hints(message.get("brands") or "", message.get("mobile") or "", message.get("platform") or ""),
         # A browser fetched or drew the page before anybody asked for it.
         "prefetch" in (message.get("purpose") or ""),
+        # What a server sends is of no visit, unless it says of which.
+        message.get("speaker") in ("browser", "user"),
         _place(origin),
         {"received_at": message["received_at"], **origin._asdict()},
     )
@@ -58,6 +61,16 @@ def _ready(bundle: Bundle, message: Message, request: _Request, origins: Origins
     where = request.place if place == _NO_PLACE else _place(_origin(place, message, origins))
     is_bot = not bundle.verified and (is_bot or request.is_ahead)
     return Ready(bundle, message, is_bot, f"{device}\t{where}")
+
+
+def records_of_message(body: str, origins: Origins) -> list[dict[str, Any]]:
+    """All of a message as records, those of its bundles first.
+
+    Raises:
+        ValueError: it isn't a message.
+    """
+    records, bundles = prepare(body, origins)
+    return [record for ready in bundles for record in unbundle(ready, origins)] + records
 
 
 def unbundle(ready: Ready, origins: Origins) -> list[dict[str, Any]]:
@@ -90,11 +103,17 @@ def _prepare(
         # Whoever holds a user's own token is no crawler, whatever library it is sent with.
         "is_bot": not record.get("verified", False) and (device.is_bot or request.is_ahead),
     }
+    if request.is_visit and "session_id" not in record and record["kind"] in _VISITING:
+        prepared["wants_session"] = True
     if not _SAID_BY_SERVERS.isdisjoint(record):
         said = record.get("ip"), record.get("country"), record.get("city")
         prepared |= _origin(said, message, origins)._asdict()
     if record["kind"] == "rejected":
         prepared["raw"] = origins.shortened(record["raw"])
+        if "request" in record:
+            # The headers themselves are kept nowhere.
+            device_said = {name: prepared[name] for name in _OF_DEVICE}
+            prepared["request"] = {**record["request"], "device": device_said}
     return prepared
 
 
@@ -109,4 +128,9 @@ def _origin(said: Sequence[str | None], message: Message, origins: Origins) -> O
 
 
 _NO_PLACE: list[str | None] = [None, None, None]
+# What reading something that is no message raises.
+NOT_A_MESSAGE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+# What is told of a request's device and place.
+_OF_DEVICE = ("device_type", "browser", "os", "is_bot", "ip", "country", "city")
+_VISITING = frozenset({"activity", "interaction"})
 _SAID_BY_SERVERS = frozenset({"ip", "country", "city"})

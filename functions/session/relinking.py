@@ -17,6 +17,7 @@ from uuid import UUID, uuid4
 from footfall.database import Database, Row, Transaction
 from footfall.errors import BadDataError, DatabaseUnavailableError, TooSlowError
 from footfall.telemetry import logger
+from functions.session import visits
 
 # Keeps these advisory locks apart from others'.
 LOCK_SPACE = 7_301
@@ -80,6 +81,8 @@ def _step(transaction: Transaction, waiting: Sequence[Any], most: int) -> bool:
     if not transaction.all("try_relinking", lock_space=LOCK_SPACE)[0]["locked"]:
         return False
     transaction.all("lock_relinks", lock_space=LOCK_SPACE, anonymous_ids=list(waiting))
+    # Their visits hold still, so that nobody who moves them waits for what is moved here.
+    visits.lock(transaction, waiting)
     positions = transaction.all("relink_positions", anonymous_ids=list(waiting))
     befores = {row["anonymous_id"]: row["before"] for row in positions}
     moved = relink(transaction, befores, most)

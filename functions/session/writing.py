@@ -8,6 +8,8 @@ one delivery of each would have left. It holds because
   were new in it;
 - whatever is merged into an existing row merges to the same value in any order (sums of new rows, minima,
   maxima, and the latest or earliest by event time and id);
+- which events make a session of those that came without, and its id, depends on all of them, and is decided
+  under a lock on their device (`visits`);
 - whose an anonymous id is, is decided under a lock on it, from the server's times of all that was verified
   and unlinked; what is new follows it at once, what is stored follows in bounded steps.
 
@@ -21,7 +23,7 @@ other instead of deadlocking.
 
 import json
 import time
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -31,23 +33,29 @@ from footfall import ids, queries
 from footfall.database import Database, Row, Transaction
 from footfall.errors import BadDataError, DatabaseUnavailableError, TooSlowError
 from footfall.telemetry import Metric, count
+from functions.session import visits
 from functions.session.relinking import END, LOCK_SPACE, put_off, relink
 
 QUERIES = queries.load(Path(__file__).parent)
 
 StoredRecord = Mapping[str, Any]
+# Takes a record that Postgres refuses, and the reason.
+Refuse = Callable[[StoredRecord, str], None]
 
 _HAPPENING = frozenset({"activity", "interaction"})
 _ABOUT_CONTENT = frozenset({"interaction", "content"})
 _CLAIMING = frozenset({"identify", "unlink"})
 
 
-def write(database: Database, records: Sequence[StoredRecord], patience: float) -> int:
+def write(
+    database: Database, records: Sequence[StoredRecord], patience: float, refuse: Refuse | None = None
+) -> int:
     """Stores all records; one that Postgres refuses goes to quarantine, alone.
 
     Args:
         records: as `prepare` made them.
         patience: seconds for all of it, where the database is away.
+        refuse: instead of quarantine.
 
     Returns:
         How many events were new.
@@ -55,36 +63,48 @@ def write(database: Database, records: Sequence[StoredRecord], patience: float) 
     Raises:
         DatabaseUnavailableError: nothing, or a part, was stored; the same call may be made again.
     """
-    return _write_until(database, records, time.monotonic() + patience) if records else 0
+    deadline = time.monotonic() + patience
+    refuse = refuse or partial(_keep, database, deadline)
+    return _write_until(database, records, deadline, refuse) if records else 0
 
 
-def _write_until(database: Database, records: Sequence[StoredRecord], deadline: float) -> int:
+def _write_until(
+    database: Database,
+    records: Sequence[StoredRecord],
+    deadline: float,
+    refuse: Refuse,
+    *,
+    moves: bool = True,
+) -> int:
     patience = deadline - time.monotonic()
     try:
-        new, rejected = database.run(partial(_write, records=records), patience=patience)
+        new, rejected = database.run(partial(_write, records=records, moves=moves), patience=patience)
         count(Metric.QUARANTINED, rejected)
         return new
     except BadDataError as error:
         if len(records) == 1:
-            quarantine = partial(_quarantine, record=records[0], reason=str(error))
-            count(Metric.QUARANTINED, database.run(quarantine, patience=patience))
+            refuse(records[0], str(error))
             return 0
     except TooSlowError:
         if patience <= 0:
             raise
         if len(records) == 1:
+            if not moves:
+                raise
             # What is slow of one event is the history that follows it.
-            return database.run(partial(_write, records=records, moves=False), patience=patience)[0]
-    return _write_halves(database, records, deadline)
+            return _write_until(database, records, deadline, refuse, moves=False)
+    return _write_halves(database, records, deadline, refuse)
 
 
-def _write_halves(database: Database, records: Sequence[StoredRecord], deadline: float) -> int:
+def _write_halves(
+    database: Database, records: Sequence[StoredRecord], deadline: float, refuse: Refuse
+) -> int:
     """Both, also where one fails: what is bad or slow in a batch must not keep its neighbours out."""
     half = len(records) // 2
     new, slow = 0, None
     for part in (records[:half], records[half:]):
         try:
-            new += _write_until(database, part, deadline)
+            new += _write_until(database, part, deadline, refuse)
         except TooSlowError as error:
             slow = error
     if slow is not None:
@@ -106,12 +126,14 @@ def _write(
     numbered = [{**record, "ordinal": ordinal} for ordinal, record in enumerate(records)]
     transaction.run("receive", records=json.dumps(numbered))
     buckets = transaction.all("lock_visitors", lock_space=LOCK_SPACE)
+    devices = visits.devices_of(records)
+    visits.lock(transaction, devices)
     new = transaction.run("remember_events")
     moved: list[Row] = []
     if new:
         if not kinds.isdisjoint(_CLAIMING):
             moved = _move_what_changed_hands(transaction, buckets, moves)
-        _write_what_happened(transaction, kinds, any("names" in record for record in records))
+        _write_what_happened(transaction, kinds, devices, any("names" in record for record in records))
     grown = [row["user_id"] for row in transaction.all("grow_dwell")] if "interaction" in kinds else []
     if new or grown:
         _write_people(transaction, moved, grown)
@@ -129,11 +151,15 @@ def _move_what_changed_hands(transaction: Transaction, buckets: Sequence[Row], m
     return []
 
 
-def _write_what_happened(transaction: Transaction, kinds: Set[str], is_named: bool) -> None:
+def _write_what_happened(
+    transaction: Transaction, kinds: Set[str], devices: Set[str], is_named: bool
+) -> None:
     """Leaves out what the batch has nothing for: each statement costs as much as some events."""
     happened = not kinds.isdisjoint(_HAPPENING)
     if happened:
         transaction.run("link_fresh")
+    if devices:
+        visits.place(transaction)
     if is_named:
         transaction.run("write_names")
     if not kinds.isdisjoint(_ABOUT_CONTENT):
@@ -171,6 +197,13 @@ def _write_people(transaction: Transaction, moved: Sequence[Row], grown: Sequenc
     for row in moved:
         transaction.run("adjust_profile", **row)
     transaction.run("describe_profiles", user_ids=locked)
+
+
+def _keep(database: Database, deadline: float, record: StoredRecord, reason: str) -> None:
+    kept = database.run(
+        partial(_quarantine, record=record, reason=reason), patience=deadline - time.monotonic()
+    )
+    count(Metric.QUARANTINED, kept)
 
 
 def _quarantine(transaction: Transaction, record: StoredRecord, reason: str) -> int:

@@ -7,19 +7,19 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
-from typing import Any, Never
+from typing import Never
 
 import aiohttp
 from tqdm import tqdm
 
-from local.importer.door import Door, DoorError
-from local.importer.rows import Event, ImportFileError, Line, lines
-from local.importer.stored import Stored, wait_for
+from local.feeding.door import Door, DoorError, Event
+from local.feeding.sending import Backlog, send_all
+from local.feeding.stored import Stored, wait_for
+from local.importer.rows import ImportFileError, Line, lines
 
 EVENTS_PER_REQUEST = 500
-REQUESTS_AT_ONCE = 4
+MOST_WAITING = 200
 SHOWN_ERRORS = 5
 
 
@@ -46,10 +46,9 @@ async def run(file: Path, shift_to_now: bool, url: str) -> int:
         begun = time.monotonic()
         ids, rejected, broken = await _send(door, file, shift, known)
         with tqdm(total=len(ids), desc="storing", unit=" events", unit_scale=True) as bar:
-            urls, show = partial(_database_url, url), partial(_show, bar)
-            stored = await asyncio.to_thread(wait_for, urls, ids, show)
+            stored = await wait_for(door, ids, "count_interactions", lambda count: _show(bar, count))
         seconds = time.monotonic() - begun
-        learned = await _learn(door)
+        learned = await door.learn()
     return _report(len(ids), rejected, broken, stored, seconds, learned)
 
 
@@ -78,13 +77,7 @@ async def _send(
             taken.extend(event["id"] for index, event in enumerate(events) if index not in refused)
             bar.update(len(batch))
 
-        under_way: set[asyncio.Task[None]] = set()
-        for batch in _batches(lines(file, shift), broken):
-            under_way.add(asyncio.create_task(send(batch)))
-            if len(under_way) == REQUESTS_AT_ONCE:
-                done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
-                await asyncio.gather(*done)
-        await asyncio.gather(*under_way)
+        await send_all(_batches(lines(file, shift), broken), send, Backlog(door, MOST_WAITING))
         bar.update(len(broken))
     return taken, rejected, broken
 
@@ -103,27 +96,6 @@ def _batches(all_lines: Iterator[Line], broken: list[str]) -> Iterator[list[Line
         yield batch
 
 
-async def _learn(door: Door) -> int:
-    """Has analyze look at everyone now instead of at its next tick; says at how many it looked."""
-    users = 0
-    for _ in range(60):
-        answer: dict[str, Any] = await door.invoke("AnalyzeFunction")
-        users += int(answer.get("users", 0))
-        if answer.get("finished", True):
-            return users
-        await asyncio.sleep(0.5)
-    return users
-
-
-def _database_url(url: str) -> str:
-    async def ask() -> str:
-        async with aiohttp.ClientSession() as session:
-            local = await Door(url, session).local()
-            return local["database_url"]
-
-    return asyncio.run(ask())
-
-
 def _show(bar: "tqdm[Never]", count: int) -> None:
     bar.update(count - bar.n)
 
@@ -131,9 +103,9 @@ def _show(bar: "tqdm[Never]", count: int) -> None:
 def _report(
     taken: int, rejected: list[str], broken: list[str], stored: Stored, seconds: float, learned: int
 ) -> int:
-    missing = taken - stored.interactions
+    missing = taken - stored.events
     print(
-        f"{taken + len(rejected) + len(broken):,} rows: {taken:,} taken, {stored.interactions:,} stored,"
+        f"{taken + len(rejected) + len(broken):,} rows: {taken:,} taken, {stored.events:,} stored,"
         f" {missing:,} missing, {len(rejected) + len(broken):,} refused"
         f" · {taken / seconds:,.0f} events a second · learned of {learned:,} users"
     )

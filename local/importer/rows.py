@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+
+from local.feeding.door import Event
 
 NAMESPACE = uuid.UUID("0f00f411-0000-5000-8000-000000000001")
 
 Row = Mapping[str, str]
-Event = dict[str, Any]
 
 
 class ImportFileError(Exception):

@@ -64,6 +64,51 @@ def test_a_visit_is_seen_in_insights_within_seconds(
     assert row == [(1, 7, "/start", "/start", False, 7)]
 
 
+def test_a_page_that_knows_no_sessions_gets_them(
+    stack: LocalStack, database: psycopg.Connection[Any]
+) -> None:
+    """As Segment's library for browsers sends: one by one, without a session, now and then late."""
+    anonymous_id, keys = str(uuid.uuid4()), stack.local()
+    began = datetime.now(UTC) - timedelta(hours=3)
+
+    def call(path: str, minutes: int, key: str = "browser_key", **said: Any) -> None:
+        message = {
+            "messageId": f"ajs-next-{uuid.uuid4()}",
+            "anonymousId": anonymous_id,
+            "timestamp": (began + timedelta(minutes=minutes)).isoformat(),
+            "context": {"page": {"path": f"/{minutes}"}, "library": {"name": "analytics.js"}},
+            "writeKey": keys[key],
+            **said,
+        }
+        answer = stack.post(f"/v1/{path}", message, **{"content-type": "text/plain"})
+        assert (answer.status, answer.body) == (200, {"success": True})
+
+    def visits() -> list[Any]:
+        return database.execute(
+            "SELECT page_views, actions_count, landing_page, exit_page, duration_seconds FROM user_sessions"
+            " WHERE visitor_id = %s ORDER BY started_at",
+            [anonymous_id],
+        ).fetchall()
+
+    call("t", 55, "server_key", event="Order Shipped")
+    call("p", 0)
+    call("t", 3, event="Signed Up")
+    call("p", 50)
+    call("t", 51, event="Product Viewed", properties={"product_id": "p-1"})
+    call("p", 120)
+    eventually(
+        lambda: visits() == [(1, 1, "/0", "/0", 180), (1, 1, "/50", "/50", 60), (1, 0, "/120", "/120", 0)]
+    )
+    call("p", 25)
+    eventually(lambda: visits() == [(3, 2, "/0", "/50", 51 * 60), (1, 0, "/120", "/120", 0)])
+    stored = database.execute(
+        "SELECT count(*), count(session_id), count(DISTINCT session_id) FROM user_activities"
+        " WHERE anonymous_id = %s",
+        [anonymous_id],
+    ).fetchone()
+    assert stored == (7, 6, 2)
+
+
 def test_what_is_learned_comes_back_as_a_feed(stack: LocalStack) -> None:
     reader, others = f"reader-{uuid.uuid4()}", [f"other-{uuid.uuid4()}" for _ in range(3)]
     kind = f"kind-{uuid.uuid4().hex[:8]}"

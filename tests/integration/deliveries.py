@@ -11,7 +11,7 @@ import msgspec
 from hypothesis import strategies as st
 
 from footfall import ids
-from footfall.events import VERSION, Context, dumps, lines, pack
+from footfall.events import VERSION, Context, SpeakerKind, dumps, lines, pack
 from footfall.months import month
 from functions.ingest.bundling import bundle
 from functions.ingest.plain import Kept
@@ -121,6 +121,7 @@ class Prepared(Record):
 
 def prepared(record: Record, received_at: datetime, agent: str = "") -> Prepared:
     context: Context = {"received_at": received_at.isoformat(), "user_agent": agent, "ip": "203.0.113.7"}
+    context["speaker"] = speaker_of(record)
     ([found], _) = prepare(dumps({"version": VERSION, **context, "events": [record]}), Origins())
     result = Prepared(found)
     result.sent, result.context = record, context
@@ -143,6 +144,13 @@ def messages(records: Sequence[Record]) -> dict[str, str]:
 
 def _is_usual(record: Record) -> bool:
     return record["kind"] in {"activity", "interaction"} and "session_id" in record
+
+
+def speaker_of(record: Record) -> SpeakerKind:
+    """Who alone can have sent it."""
+    if record.get("verified"):
+        return "user"
+    return "server" if "user_id" in record else "browser"
 
 
 def _fields(choose: Choose, kind: str) -> Record:

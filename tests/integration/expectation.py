@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from tests.integration.sessionizing import sessions_of
+
 Record = dict[str, Any]
 
 STORED = ("activity", "interaction")
@@ -76,16 +78,24 @@ def _times(
     return {user: which(found) for user, found in times.items()}
 
 
-def activities(events: Iterable[Event]) -> set[tuple[Any, ...]]:
-    return {(event.id, event.user, event.is_linked) for event in events if event.is_stored}
+def activities(events: Iterable[Event], kinds: Sequence[str] = STORED) -> set[tuple[Any, ...]]:
+    """Whose each is, and of which session."""
+    placed = [(event, session) for event, session in _placed(events) if event.record["kind"] in kinds]
+    return {(event.id, event.user, event.is_linked, session) for event, session in placed}
+
+
+def _placed(events: Iterable[Event]) -> list[tuple[Event, str | None]]:
+    stored = [event for event in events if event.is_stored]
+    sessions = sessions_of(event.record for event in stored)
+    return [(event, sessions[event.id]) for event in stored]
 
 
 def sessions(events: Iterable[Event]) -> dict[tuple[str, ...], Record]:
     """By visitor and id."""
     visits: dict[tuple[str, str], list[Event]] = defaultdict(list)
-    for event in events:
-        if event.is_stored and "session_id" in event.record:
-            visits[event.visitor, event.record["session_id"]].append(event)
+    for event, session in _placed(events):
+        if session:
+            visits[event.visitor, session].append(event)
     return {key: _session(sorted(visit, key=lambda event: event.order)) for key, visit in visits.items()}
 
 

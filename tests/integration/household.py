@@ -13,13 +13,14 @@ from uuid import NAMESPACE_OID, uuid5
 
 from footfall import ids
 from tests.integration.deliveries import BASE, Choose, Record, prepared
+from tests.integration.sessionizing import sessions_of
 
 PEOPLE = tuple(ids.to_uuid("user", name) for name in ("ada", "grace", "mary"))
 DEVICES = ("laptop", "tablet")
 # What a household does next; the first is what a failing example shrinks to.
 ACTS = ("visit",) * 6 + ("login",) * 3 + ("logout", "unlink", "unlink", "name", "speak", "claim")
 # How long before it was received an event happened: some are late.
-DELAYS = (1, 1, 1, 30, 30, 4_000, 90_000)
+DELAYS = (1, 1, 1, 30, 30, 1_700, 3_500, 4_000, 90_000)
 ZONES = (None, "Europe/Berlin", "Asia/Tokyo")
 
 
@@ -113,7 +114,8 @@ class Household:
     def _visit(self, choose: Choose, device: str, **who: Any) -> None:
         fields: dict[str, Any] = who if who.get("user_id") else {}
         fields |= {"anonymous_id": self.visitor(device), "time_zone": choose(ZONES), "delay": choose(DELAYS)}
-        fields["session_id"] = ids.to_uuid("session", choose(("morning", "evening")))
+        session = choose(("morning", "evening", None, None))
+        fields["session_id"] = session and ids.to_uuid("session", session)
         if choose((True, False)):
             self._send("activity", event_type="page_view", page_path="/", **fields)
         else:
@@ -151,10 +153,13 @@ def interactions(rows: Iterable[Row]) -> dict[str, tuple[str | None, bool]]:
 
 def sessions(rows: Iterable[Row]) -> dict[tuple[str, str], tuple[str | None, bool]]:
     """Whose the event is that was received first of those that are somebody's."""
+    ordered = sorted(rows, key=lambda row: row.record["received_at"])
+    sessions = sessions_of(row.record for row in ordered)
     visits: dict[tuple[str, str], tuple[str | None, bool]] = {}
-    for row in sorted(rows, key=lambda row: row.record["received_at"]):
-        key = (row.record["anonymous_id"], row.record["session_id"])
-        if visits.get(key, (None,))[0] is None:
+    for row in ordered:
+        session = sessions[row.record["id"]]
+        key = (row.record["anonymous_id"], session or "")
+        if session and visits.get(key, (None,))[0] is None:
             visits[key] = (row.user, row.is_linked)
     return visits
 

@@ -241,8 +241,12 @@ def deadlocks(store: Store) -> int:
 def assert_expected(store: Store, records: Sequence[Record]) -> None:
     """The tables against what Python reckons from the events."""
     events = expectation.events_of(records)
-    stored = store.rows("SELECT id, user_id, is_linked FROM user_activities")
-    assert {(row["id"], row["user_id"], row["is_linked"]) for row in stored} == expectation.activities(events)
+    for table, kinds in {
+        "user_activities": expectation.STORED,
+        "content_interactions": ["interaction"],
+    }.items():
+        stored = store.rows(f"SELECT id, user_id, is_linked, session_id FROM {table}")
+        assert {tuple(row.values()) for row in stored} == expectation.activities(events, kinds)
     assert_same(store.rows("SELECT * FROM user_sessions"), ("visitor_id", "id"), expectation.sessions(events))
     assert_same(store.rows("SELECT * FROM profiles"), ("id",), expectation.profiles(events))
     counts = store.rows("SELECT * FROM live_counts")

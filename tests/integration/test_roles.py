@@ -48,7 +48,8 @@ WHERE datname = current_database() AND grantee = %(role)s::text::regrole AND pri
 """
 DENIED = {
     "footfall_session": [
-        "SELECT FROM quarantine",
+        "DELETE FROM quarantine",
+        "UPDATE quarantine SET raw = ''",
         "DELETE FROM user_activities",
         "UPDATE event_ids SET created_at = now()",
         "SELECT FROM user_preferences",

@@ -64,10 +64,14 @@ def step(transaction: Transaction) -> bool:
 
 
 def message(
-    *records: dict[str, Any], received: float = 60, agent: str = CHROME, ip: str = "203.0.113.7"
+    *records: dict[str, Any],
+    received: float = 60,
+    agent: str = CHROME,
+    ip: str = "203.0.113.7",
+    speaker: str | None = None,
 ) -> str:
     context = {"version": VERSION, "received_at": at(received), "user_agent": agent, "ip": ip}
-    return json.dumps({**context, "events": records})
+    return json.dumps({**context, "speaker": speaker, "events": records})
 
 
 class Writer:

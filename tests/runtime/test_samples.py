@@ -17,6 +17,7 @@ from tests import samples
 from tests.asking import answer_of
 from tests.cloudformation import bucket
 from tests.needing import PROJECT
+from tests.queued import records_in
 from tests.runtime.world import Json, World, world_of
 from tests.site import Site, does, meets, there_is, user_id
 
@@ -78,19 +79,43 @@ def ingest(world: World, sample: Json) -> None:
     sent = json.loads(_sent(sample))["events"]
     answer = answer_of(world.answer("ingest", sample))
     assert answer == (202, {"accepted": len(sent), "rejected": []})
-    [message] = world.queued()
-    assert [event["id"] for event in message["events"]] == [event["id"] for event in sent]
-    spoken_for = {event.get("user_id") for event in message["events"]}
+    queued = records_in(*world.queued())
+    assert [event["id"] for event in queued] == [event["id"] for event in sent]
+    spoken_for = {event.get("user_id") for event in queued}
     speaker = sample["requestContext"].get("authorizer", {}).get("lambda", {}).get("sub")
     assert spoken_for == {user_id(speaker) if speaker else None}
 
 
 def ingest_segment(world: World, sample: Json) -> None:
     assert answer_of(world.answer("ingest", sample)) == (200, {"success": True})
-    [message] = world.queued()
-    assert [event["id"] for event in message["events"]] == [
+    queued = records_in(*world.queued())
+    assert [event["id"] for event in queued] == [
         event["messageId"] for event in json.loads(_sent(sample))["batch"]
     ]
+
+
+def ingest_replay(world: World, sample: Json) -> None:
+    taken, refused = world.answer("ingest", sample)["events"]
+    [record] = taken["records"]
+    assert (record["user_id"], record["created_at"]) == (user_id("ada"), sample["replay"][0]["received_at"])
+    assert refused["reason"] == "anonymous_id: is required"
+    assert world.queued() == []
+
+
+def operate_dead_letters(world: World, sample: Json) -> None:
+    with world.running("operate") as emulator:
+        world.store.get("DeadLetterQueue").send('{"version": 1}')
+        assert emulator.invoke(sample) == {**REPLAYED, "replayed": 1}
+    assert world.queued() == ['{"version": 1}']
+
+
+def operate_quarantine(world: World, sample: Json) -> None:
+    assert world.answer("operate", sample) == REPLAYED
+
+
+def session_replay(world: World, sample: Json) -> None:
+    answer = world.answer("session", sample)
+    assert (answer["replayed"], answer["stayed"], answer["left"], answer["refused"]) == (0, {}, 0, [])
 
 
 def session(world: World, sample: Json) -> None:
@@ -178,19 +203,24 @@ ANSWERS: dict[str, tuple[Callable[[World, Json], None], str]] = {
     "ingest_gzip": (ingest, "world"),
     "ingest_post_events": (ingest, "world"),
     "ingest_post_my_events": (ingest, "world"),
+    "ingest_replay": (ingest_replay, "world"),
     "ingest_segment_batch": (ingest_segment, "world"),
     "maintain_create": (deploy, "empty_world"),
     "maintain_delete": (deploy, "empty_world"),
     "maintain_schedule": (maintain, "empty_world"),
     "maintain_update": (deploy, "empty_world"),
     "maintain_update_same_digest": (deploy, "empty_world"),
+    "operate_replay_dead_letters": (operate_dead_letters, "world"),
+    "operate_replay_quarantine": (operate_quarantine, "world"),
     "recommend_feed": (recommend_feed, "world"),
     "recommend_insights": (recommend_insights, "world"),
     "recommend_put_preference": (recommend_put_preference, "world"),
     "session_batch": (session, "world"),
+    "session_replay": (session_replay, "world"),
     "web_openapi": (web, "world"),
 }
 
+REPLAYED = {"replayed": 0, "stayed": {}, "left": 0, "after": None, "finished": True}
 CONTENT = [f"project {number}" for number in range(5)]
 ECHOED = ("StackId", "RequestId", "LogicalResourceId")
 STORED = ("content_interactions", "user_sessions", "profiles", "quarantine")

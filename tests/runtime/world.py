@@ -1,7 +1,6 @@
 """What a built function finds around it: a queue, an issuer, a database, and a site that has lived."""
 
 import asyncio
-import json
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -28,7 +27,7 @@ Json = dict[str, Any]
 
 @dataclass
 class World:
-    """`endpoint` answers for SQS and for the issuer."""
+    """`endpoint` answers for SQS, for the issuer, and as a `session` that has nothing to replay."""
 
     tools: Tools
     artifacts: Artifacts
@@ -44,7 +43,7 @@ class World:
         [function] = [one for one in template.functions.values() if one.short_name == room]
         for queue in template.queues.values():
             self.store.create(queue.name, queue.attributes)
-        given = {}
+        given = {"AWS_ENDPOINT_URL_LAMBDA": self.endpoint}
         if "DATABASE_URL" in function.environment:
             owner, deploys = self.database_url, function.logical_id in template.deploying
             given["DATABASE_URL"] = owner if deploys else let_in(owner, function.database_role)
@@ -56,10 +55,10 @@ class World:
         with self.running(room) as emulator:
             return emulator.invoke(event)
 
-    def queued(self) -> list[Json]:
+    def queued(self) -> list[str]:
         """The bodies of all messages in all queues."""
         queues = [self.store.get(name) for name in self.store.names()]
-        return [json.loads(message.body) for queue in queues for message in queue.receive_now(10)]
+        return [message.body for queue in queues for message in queue.receive_now(10)]
 
     def _template(self) -> Template:
         parameters = {
@@ -77,11 +76,16 @@ def world_of(tools: Tools, artifacts: Artifacts, database_url: str, folder: Path
     store = QueueStore(folder / "queues.sqlite")
     application = sqs_application(store)
     application.add_routes(issuer.routes())
+    application.add_routes([web.post("/2015-03-31/functions/SessionFunction/invocations", _nothing_waits)])
     with ExitStack() as stack:
         stack.callback(store.close)
         endpoint = stack.enter_context(_served(application))
         issuer.url = f"{endpoint}/issuer"
         yield World(tools, artifacts, database_url, endpoint, issuer, store)
+
+
+async def _nothing_waits(_: web.Request) -> web.Response:
+    return web.json_response({"replayed": 0, "stayed": {}, "left": 0, "after": None, "refused": []})
 
 
 @contextmanager

@@ -76,6 +76,16 @@ def test_a_server_is_no_bot_but_may_speak_of_one(record: dict[str, Any]) -> None
     assert prepared({**record, "user_agent": CURL}, **said)["is_bot"] is True
 
 
+@pytest.mark.parametrize("speaker", ["browser", "user", "server", None])
+@pytest.mark.parametrize("kind", ["activity", "interaction", "identify", "content"])
+@pytest.mark.parametrize("session", [{}, {"session_id": "s"}])
+def test_only_what_happens_on_a_device_without_sessions_wants_one(
+    speaker: Any, kind: str, session: dict[str, str]
+) -> None:
+    wants = speaker in {"browser", "user"} and kind in {"activity", "interaction"} and not session
+    assert prepared({**RECORD, "kind": kind, **session}, speaker=speaker).get("wants_session", False) is wants
+
+
 @pytest.mark.parametrize(
     ("kept", "stored"), [("whole", "203.0.113.7"), ("truncated", "203.0.113.0"), ("none", "")]
 )

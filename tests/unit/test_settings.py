@@ -11,6 +11,9 @@ from footfall.settings import Settings
 REQUIRED: list[tuple[str, Callable[[Settings], Any], str]] = [
     ("DATABASE_URL", lambda settings: settings.database_url, "postgresql://footfall@host/footfall"),
     ("QUEUE_URL", lambda settings: settings.queue_url, "https://sqs.eu-central-1.amazonaws.com/1/q"),
+    ("DEAD_LETTER_QUEUE_URL", lambda settings: settings.dead_letter_queue_url, "https://sqs.invalid/1/dlq"),
+    ("INGEST_FUNCTION", lambda settings: settings.ingest_function, "ingest"),
+    ("SESSION_FUNCTION", lambda settings: settings.session_function, "session"),
     ("JWT_ISSUER", lambda settings: settings.jwt_issuer, "https://issuer.invalid"),
     ("JWT_AUDIENCE", lambda settings: settings.jwt_audience, "footfall"),
 ]

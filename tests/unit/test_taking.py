@@ -60,7 +60,8 @@ def test_a_bad_event_is_named_and_kept_and_its_neighbours_are_taken() -> None:
     assert kept[1]["reason"] == answer.rejected[0]["error"]
     assert json.loads(kept[1]["raw"]) == bad
     assert ids.is_uuid(kept[1]["id"])
-    assert set(kept[1]) == {"kind", "id", "reason", "raw"}
+    assert set(kept[1]) == {"kind", "id", "reason", "raw", "request"}
+    assert kept[1]["request"] == {"speaker": "browser", "format": "own"}
 
 
 def test_the_same_refused_event_sent_again_keeps_its_id() -> None:
@@ -258,6 +259,7 @@ def test_the_request_says_which_device_it_was() -> None:
     }
     assert context_of(event, NOW, BROWSER) == {
         "received_at": "2026-11-22T10:00:00+00:00",
+        "speaker": "browser",
         "ip": "203.0.113.7",
         "viewer": "198.51.100.9:443",
         "user_agent": event["headers"]["user-agent"],
@@ -268,7 +270,7 @@ def test_the_request_says_which_device_it_was() -> None:
         "country": "DE",
         "city": "Köln\ufffd\ufffd",
     }
-    assert context_of(event, NOW, SERVER) == {"received_at": "2026-11-22T10:00:00+00:00"}
+    assert context_of(event, NOW, SERVER) == {"received_at": "2026-11-22T10:00:00+00:00", "speaker": "server"}
 
 
 def test_headers_may_be_missing_or_endless() -> None:
@@ -277,7 +279,7 @@ def test_headers_may_be_missing_or_endless() -> None:
     context = context_of(event, NOW, USER)
     assert (len(context["user_agent"]), len(context["city"])) == (1000, 300)
     del event["headers"]
-    assert context_of(event, NOW, USER) == {"received_at": context["received_at"], "ip": context["ip"]}
+    assert context_of(event, NOW, USER).keys() == {"received_at", "speaker", "ip"}
 
 
 VALUES = st.recursive(

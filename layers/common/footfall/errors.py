@@ -12,6 +12,7 @@ FootfallError
 │   ├── QueueUnavailableError
 │   └── DatabaseUnavailableError
 │       └── TooSlowError         one statement took longer than it may
+├── FunctionFailedError          another function raised an error
 └── BadDataError                 Postgres refused a value; trying again won't help
 """
 
@@ -87,6 +88,10 @@ class DatabaseUnavailableError(UnavailableError):
 
 class TooSlowError(DatabaseUnavailableError):
     """The database took too long."""
+
+
+class FunctionFailedError(FootfallError):
+    """Another function failed."""
 
 
 class BadDataError(FootfallError):

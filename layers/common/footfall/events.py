@@ -22,6 +22,20 @@ _UNUSUAL = re.compile(r"[^\x00-\x7e]+")
 _LINES = msgspec.json.Encoder()
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 RecordKind = Literal["activity", "interaction", "identify", "unlink", "content", "rejected"]
+SpeakerKind = Literal["browser", "server", "user"]
+
+
+class Refused(TypedDict):
+    """What a request said beside an event that was refused in it, so that it can be validated again."""
+
+    speaker: SpeakerKind
+    # The verified one.
+    user: NotRequired[str]
+    format: Literal["own", "segment"]
+    sent_at: NotRequired[str]
+    ignored: NotRequired[str]
+    # Something in it could not be stored, and was replaced.
+    cleaned: NotRequired[bool]
 
 
 class Record(TypedDict):
@@ -66,12 +80,15 @@ class Record(TypedDict):
     # Of a rejected event.
     reason: NotRequired[str]
     raw: NotRequired[str]
+    request: NotRequired[Refused]
 
 
 class Context(TypedDict):
     """What the request itself says, for all its events: headers as they came, read by the consumer."""
 
     received_at: str
+    # Who sent it: a page, a user with a token, or a server.
+    speaker: NotRequired[SpeakerKind]
     ip: NotRequired[str]
     # Address and port, where an edge stands before the gateway.
     viewer: NotRequired[str]

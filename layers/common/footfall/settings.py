@@ -47,6 +47,20 @@ class Settings:
         return self._required("QUEUE_URL")
 
     @property
+    def dead_letter_queue_url(self) -> str:
+        return self._required("DEAD_LETTER_QUEUE_URL")
+
+    @property
+    def ingest_function(self) -> str:
+        """The function's name."""
+        return self._required("INGEST_FUNCTION")
+
+    @property
+    def session_function(self) -> str:
+        """The function's name."""
+        return self._required("SESSION_FUNCTION")
+
+    @property
     def browser_key_hashes(self) -> dict[str, frozenset[str]]:
         """SHA-256 hex digests of the keys that pages may use, each with its origins; none: every origin."""
         origins: dict[str, set[str]] = {}

@@ -1,0 +1,1 @@
+"""Sends much through the front door of the local stack: what the importer and the demo share."""

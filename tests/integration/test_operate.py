@@ -1,0 +1,255 @@
+"""The operator's room, and `make replay`, which calls it until all is done; AWS is faked at its HTTP edge."""
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from functions.operate import handler
+from functions.operate.dead_letters import STEP_SECONDS, DeadLetters
+from local import replay
+from tests.end_to_end.local_stack import free_port
+from tests.lambdas import serving
+from tests.samples import load
+
+Step = dict[str, Any]
+DONE: Step = {"replayed": 0, "stayed": {}, "left": 0, "after": None, "finished": True}
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    monkeypatch.setenv("INGEST_FUNCTION", "ingest")
+    monkeypatch.setenv("SESSION_FUNCTION", "session")
+    monkeypatch.delenv("AWS_ENDPOINT_URL_SQS", raising=False)
+    for cached in (handler._dead_letters, handler._functions):
+        cached.cache_clear()
+    yield
+    for cached in (handler._dead_letters, handler._functions):
+        cached.cache_clear()
+
+
+# ── Dead letters ─────────────────────────────────────────────────────────────────────────────────
+
+
+class Queues:
+    """The queue and its dead-letter queue, in moto."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+        self.main = client.create_queue(QueueName="events")["QueueUrl"]
+        self.dead = client.create_queue(QueueName="dead")["QueueUrl"]
+
+    def give_up(self, number: int) -> set[str]:
+        bodies = {f"message {one} \U0001f600" for one in range(number)}
+        for body in bodies:
+            self.client.send_message(QueueUrl=self.dead, MessageBody=body)
+        return bodies
+
+    def drained(self, url: str) -> list[str]:
+        bodies: list[str] = []
+        while found := self.client.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+            bodies += [message["Body"] for message in found]
+        return bodies
+
+
+@pytest.fixture
+def queues(monkeypatch: pytest.MonkeyPatch) -> Iterator[Queues]:
+    with mock_aws():
+        client = boto3.client("sqs", region_name="eu-central-1")
+        made = Queues(client)
+        monkeypatch.setenv("QUEUE_URL", made.main)
+        monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", made.dead)
+        yield made
+        client.close()
+
+
+def test_all_dead_letters_are_sent_back(queues: Queues) -> None:
+    bodies = queues.give_up(23)
+    answer = handler.lambda_handler(load("operate_replay_dead_letters"), None)
+    assert answer == {**DONE, "replayed": 23}
+    found = queues.drained(queues.main)
+    assert (set(found), len(found)) == (bodies, 23)
+    assert handler.lambda_handler(load("operate_replay_dead_letters"), None) == DONE
+
+
+def test_a_step_ends_in_time_and_the_next_goes_on(queues: Queues) -> None:
+    bodies = queues.give_up(13)
+    seconds = count(step=int(STEP_SECONDS) - 1)
+    letters = DeadLetters(queues.dead, queues.main, clock=lambda: float(next(seconds)))
+    assert letters.send_back() == {**DONE, "replayed": 10, "left": 3, "finished": False}
+    # Where nobody has seen the end, something may be left.
+    assert letters.send_back() == {**DONE, "replayed": 3, "left": 1, "finished": False}
+    assert letters.send_back() == DONE
+    assert set(queues.drained(queues.main)) == bodies
+
+
+def test_a_message_is_deleted_only_after_it_was_sent(queues: Queues) -> None:
+    queues.give_up(3)
+    queues.client.delete_queue(QueueUrl=queues.main)
+    answer = handler.lambda_handler({"replay": "dead_letters"}, None)
+    assert answer.keys() == {"unavailable"}
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    left = queues.client.get_queue_attributes(QueueUrl=queues.dead, AttributeNames=names)["Attributes"]
+    assert sum(map(int, left.values())) == 3
+
+
+# ── Quarantine ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_ingest_refused_is_carried_to_it_and_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = [{"id": "1", "raw": "{}", "received_at": "now", "request": {}}]
+    validated = [{"id": "1", "records": []}]
+    seen: list[tuple[str, Any]] = []
+
+    def session(event: Any) -> Step:
+        seen.append(("session", event))
+        if event["replay"] == "validated":
+            return {"replayed": 1, "stayed": {"no": 2}}
+        return {"replayed": 3, "stayed": {"no": 1, "never": 1}, "left": 4, "after": "9", "refused": refused}
+
+    def ingest(event: Any) -> Step:
+        seen.append(("ingest", event))
+        return {"events": validated}
+
+    with serving({"session": session, "ingest": ingest}) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", address)
+        answer = handler.lambda_handler({"replay": "quarantine", "after": "5"}, None)
+        handler._functions().close()
+    assert seen == [
+        ("session", {"replay": "quarantine", "after": "5"}),
+        ("ingest", {"replay": refused}),
+        ("session", {"replay": "validated", "events": validated}),
+    ]
+    stayed = {"no": 3, "never": 1}
+    assert answer == {"replayed": 4, "stayed": stayed, "left": 4, "after": "9", "finished": False}
+
+
+def fail(_: Any) -> Step:
+    raise ValueError("what went wrong")
+
+
+@pytest.mark.parametrize(
+    ("session", "said"),
+    [
+        (lambda _: {"unavailable": "asleep"}, "session: asleep"),
+        (None, "session: ResourceNotFoundException"),
+    ],
+)
+def test_what_is_away_is_said(
+    monkeypatch: pytest.MonkeyPatch, session: Callable[[Any], Step] | None, said: str
+) -> None:
+    with serving({"session": session} if session else {}) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", address)
+        answer = handler.lambda_handler({"replay": "quarantine"}, None)
+        handler._functions().close()
+    assert answer["unavailable"].startswith(said.split(":", 1)[0])
+    assert said.split(": ", 1)[1] in answer["unavailable"]
+
+
+def test_a_function_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving({"session": fail}) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", address)
+        with pytest.raises(Exception, match="session: what went wrong"):
+            handler.lambda_handler({"replay": "quarantine"}, None)
+        handler._functions().close()
+
+
+@pytest.mark.parametrize("event", [{}, {"replay": None}, {"replay": "everything"}])
+def test_an_event_that_says_nothing_known_is_refused(event: Any) -> None:
+    with pytest.raises(Exception, match="replay: must be dead_letters or quarantine"):
+        handler.lambda_handler(event, None)
+
+
+# ── make replay ──────────────────────────────────────────────────────────────────────────────────
+
+
+class Operate:
+    """Answers with these steps, one after the other, for each kind of replay."""
+
+    def __init__(self, **steps: list[Step]) -> None:
+        self._steps = steps
+        self.seen: list[tuple[str, Any]] = []
+
+    def __call__(self, event: Any) -> Step:
+        self.seen.append((event["replay"], event["after"]))
+        return self._steps[event["replay"]].pop(0)
+
+
+def run(address: str) -> int:
+    return replay.main([], {"PORT": address.rpartition(":")[2]})
+
+
+def test_a_replay_goes_on_until_it_is_finished_and_says_what_stayed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    operate = Operate(
+        dead_letters=[{**DONE, "replayed": 1_000, "left": 200, "finished": False}, {**DONE, "replayed": 200}],
+        quarantine=[
+            {"replayed": 5, "stayed": {"a": 1}, "left": 2, "after": "7", "finished": False},
+            {"replayed": 0, "stayed": {"a": 1, "b": 1}, "left": 0, "after": "9", "finished": True},
+        ],
+    )
+    with serving({"OperateFunction": operate}) as address:
+        assert run(address) == 0
+    assert operate.seen == [
+        *(("dead_letters", None), ("dead_letters", None)),
+        *(("quarantine", None), ("quarantine", "7")),
+    ]
+    said = capsys.readouterr()
+    assert said.out == (
+        "1,200 messages were sent back to the queue; of quarantine 5 were stored, 3 stayed\n"
+        "  2 times: a\n  1 times: b\n"
+    )
+    assert "8/8" in said.err
+
+
+def test_where_nothing_waits_it_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    with serving({"OperateFunction": Operate(dead_letters=[DONE], quarantine=[DONE])}) as address:
+        assert run(address) == 0
+    assert capsys.readouterr().out.startswith("nothing is to be replayed")
+
+
+def test_without_a_stack_it_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    port = free_port()
+    assert replay.main([], {"PORT": str(port)}) == 1
+    said = f"replay: no stack answers at http://127.0.0.1:{port}: start it with `make run`, or set PORT"
+    assert said in capsys.readouterr().err
+
+
+def test_a_step_that_fails_ends_the_replay(capsys: pytest.CaptureFixture[str]) -> None:
+    with serving({"OperateFunction": fail}) as address:
+        assert run(address) == 1
+    assert "replay: what went wrong; the log says more\n" in capsys.readouterr().err
+
+
+def test_what_is_away_is_waited_for_but_not_for_ever() -> None:
+    away: Step = {"unavailable": "the database sleeps"}
+    pauses: list[float] = []
+    operate = Operate(quarantine=[away, away, {**DONE, "replayed": 1}])
+    assert replay.replay(operate, "quarantine", pauses.append)[0] == 1
+    assert pauses == [replay.PAUSE_SECONDS] * 2
+    operate = Operate(quarantine=[away] * 100)
+    with pytest.raises(replay.ReplayError, match="the database sleeps"):
+        replay.replay(operate, "quarantine", pauses.append)
+    assert sum(pauses) == replay.PATIENCE_SECONDS + 2 * replay.PAUSE_SECONDS
+
+
+def test_a_deployed_stack_is_found_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    operate = Operate(dead_letters=[DONE], quarantine=[{**DONE, "replayed": 2}])
+    with serving({"ours-operate-1": operate}, {"OperateFunction": "ours-operate-1"}) as address:
+        for service in ("LAMBDA", "CLOUDFORMATION"):
+            monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", address)
+        assert replay.main(["ours"], {}) == 0
+        assert replay.main(["another"], {}) == 1
+    assert len(operate.seen) == 2
+    said = capsys.readouterr()
+    assert "of quarantine 2 were stored" in said.out
+    assert "replay: the stack another can't be asked" in said.err
