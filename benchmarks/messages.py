@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from benchmarks.traffic import Sent
+from footfall.bundles import records_of
 from footfall.events import pack, unpack
 from functions.ingest.reading import read
 from functions.ingest.sending import MAX_MESSAGE_BYTES
@@ -24,9 +25,8 @@ class Batch:
 
 def bodies_of(sent: Sent) -> list[str]:
     taken = take(read(sent.body), sent.speaker, sent.received_at, sent.received_at - OLDEST)
-    return list(
-        pack(context_of(http_of(sent), sent.received_at, sent.speaker), taken.records, MAX_MESSAGE_BYTES)
-    )
+    context = context_of(http_of(sent), sent.received_at, sent.speaker)
+    return list(pack(context, taken.records, MAX_MESSAGE_BYTES, taken.bundles))
 
 
 def http_of(sent: Sent) -> dict[str, object]:
@@ -60,4 +60,11 @@ def each(requests: Iterable[Sent], work: Callable[[Sent], object]) -> None:
 
 def ids_of(batch: Batch) -> set[str]:
     """The ids of its events."""
-    return {record["id"] for body in batch.messages.values() for record in unpack(body)["events"]}
+    messages = [unpack(body) for body in batch.messages.values()]
+    bundled = {
+        record["id"]
+        for message in messages
+        for bundle in message.get("bundles", [])
+        for record in records_of(bundle)
+    }
+    return bundled | {record["id"] for message in messages for record in message["events"]}

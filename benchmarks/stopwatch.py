@@ -17,9 +17,10 @@ class TimedTransaction(Transaction):
         self,
         connection: psycopg.Connection[Row],
         queries: Mapping[str, LiteralString],
+        made: set[str] | None = None,
         spent: dict[str, list[Cost]] | None = None,
     ) -> None:
-        super().__init__(connection, queries)
+        super().__init__(connection, queries, made)
         self._backend = connection.info.backend_pid
         self.spent: dict[str, list[Cost]] = defaultdict(list) if spent is None else spent
 
@@ -37,3 +38,7 @@ class TimedTransaction(Transaction):
         rows, cost = measure(lambda: super(TimedTransaction, self).run(query, **parameters), self._backend)
         self.spent[query].append(cost)
         return rows
+
+    def copy(self, query: str, lines: str) -> None:
+        _, cost = measure(lambda: super(TimedTransaction, self).copy(query, lines), self._backend)
+        self.spent[query].append(cost)

@@ -92,7 +92,7 @@ class Site:
         )
         assert not taken.rejected, taken.rejected
         context = context_of({}, at, server)
-        return {str(uuid4()): body for body in pack(context, taken.records, 2**20)}
+        return {str(uuid4()): body for body in pack(context, taken.records, 2**20, taken.bundles)}
 
     def analyze(self, at: datetime, has_time: Callable[[], bool] = lambda: True, *shards: Shard) -> Run:
         """All users as one shard unless said otherwise."""

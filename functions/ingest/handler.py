@@ -68,7 +68,7 @@ def _queue(
     now = datetime.now(UTC)
     taken = take(batch, speaker, now, oldest_accepted(now, _settings().retention_months), translate)
     context = context_of(request.event, now, speaker)
-    _sender().send(pack(context, taken.records, MAX_MESSAGE_BYTES))
+    _sender().send(pack(context, taken.records, MAX_MESSAGE_BYTES, taken.bundles))
     return taken
 
 

@@ -13,7 +13,6 @@ import msgspec
 from msgspec import Meta
 
 from footfall import ids
-from footfall.events import lines
 from footfall.ids import Kind
 from functions.ingest.validating import (
     MAX_INTEGER,
@@ -103,16 +102,14 @@ class UnusualError(ValueError):
     """An event has to take the slow way."""
 
 
-def encode(events: Sequence[Any], reception: Reception, most_bytes: int) -> list[str] | None:
-    """The encoded records of all events, or none where one of them is unusual."""
+def keep(events: Sequence[Any], reception: Reception) -> list[Kept] | None:
+    """The records of all events, or none where one of them is unusual."""
     keeper = _Keeper(reception)
     try:
-        said = msgspec.convert(events, list[Said])
-        records = lines([keeper.keep(event) for event in said])
+        return [keeper.keep(event) for event in msgspec.convert(events, list[Said])]
     except ValueError:
         # Also what msgspec raises, and what is wrong with a time.
         return None
-    return records if max(map(len, records)) <= most_bytes else None
 
 
 class _Keeper:

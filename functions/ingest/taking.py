@@ -1,6 +1,6 @@
 """Takes the events of a request: each is queued, or refused by name while its neighbours are queued."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -9,7 +9,7 @@ from typing import Any, cast
 from footfall import ids
 from footfall.errors import BadRequestError
 from footfall.events import Context, Record, Refused, dumps
-from functions.ingest import plain
+from functions.ingest import bundling, plain
 from functions.ingest.cleaning import MAX_DEPTH, clean
 from functions.ingest.reading import Batch
 from functions.ingest.speaking import Speaker
@@ -41,13 +41,14 @@ def own_words(event: Any, _: Speaker) -> list[Any]:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Encoded records, those of refused events among them, and what to tell the client."""
+    """Encoded records, those of refused events among them, encoded bundles, and what to tell the client."""
 
     records: list[str]
     accepted: int
     rejected: list[dict[str, Any]]
     # Why the time of sending isn't heeded, where it says none.
     ignored: str | None = None
+    bundles: Sequence[str] = ()
 
 
 def take(
@@ -68,9 +69,10 @@ def take(
     """
     sent_at, ignored = _sent_at(batch.sent_at)
     reception = Reception(speaker, received_at, floor_of(speaker, received_at, earliest), sent_at, ignored)
-    records = _plain_records(batch, reception, translate)
-    if records is not None:
-        return Taken(records, len(batch.events), [])
+    encoded = _encode_plain(batch, reception, translate)
+    if encoded is not None:
+        bundles, records = encoded
+        return Taken(records, len(batch.events), [], bundles=bundles)
     taken, noted = Taken([], 0, []), _noted(reception, translate)
     for index, event in enumerate(batch.events):
         try:
@@ -113,7 +115,10 @@ def _sent_at(value: object) -> tuple[datetime | None, str | None]:
         return None, str(error)
 
 
-def _plain_records(batch: Batch, reception: Reception, translate: Translate) -> list[str] | None:
+def _encode_plain(
+    batch: Batch, reception: Reception, translate: Translate
+) -> tuple[list[str], list[str]] | None:
+    """The bundles and other records of a batch in which nothing is unusual."""
     if batch.suspect or reception.ignored:
         return None
     events = batch.events
@@ -122,7 +127,8 @@ def _plain_records(batch: Batch, reception: Reception, translate: Translate) -> 
             events = [own for event in events for own in translate(event, reception.speaker)]
         except InvalidEventError:
             return None
-    return plain.encode(events, reception, MAX_EVENT_BYTES)
+    kept = plain.keep(events, reception)
+    return None if kept is None else bundling.encode(kept, MAX_EVENT_BYTES)
 
 
 def encode(event: Any, reception: Reception, translate: Translate, suspect: bool) -> list[str]:

@@ -52,8 +52,59 @@ CREATE TEMPORARY TABLE IF NOT EXISTS fresh (
     wants_user boolean NOT NULL
 ) ON COMMIT DELETE ROWS;
 
+-- create_changes --
+-- Makes the tables of what a batch changes, which live as long.
+CREATE TEMPORARY TABLE IF NOT EXISTS session_changes (
+    visitor_id uuid NOT NULL,
+    visitor_is_user boolean NOT NULL,
+    id uuid NOT NULL,
+    identified_user_id uuid,
+    identified_at timestamptz,
+    unnamed_at timestamptz,
+    started_at timestamptz NOT NULL,
+    ended_at timestamptz NOT NULL,
+    first_event_id uuid NOT NULL,
+    device_type text,
+    browser text,
+    os text,
+    ip_address inet,
+    country text,
+    city text,
+    is_bot boolean NOT NULL,
+    page_views integer NOT NULL,
+    actions_count integer NOT NULL,
+    landing_page text,
+    landing_at timestamptz,
+    landing_event_id uuid,
+    exit_page text,
+    exit_at timestamptz,
+    exit_event_id uuid,
+    created_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL,
+    owner_id uuid,
+    shared_at timestamptz,
+    is_made boolean NOT NULL DEFAULT false
+) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS bundled_interactions (
+    id uuid NOT NULL,
+    created_at timestamptz NOT NULL,
+    content_type varchar(50) NOT NULL,
+    content_id uuid NOT NULL,
+    interaction_type varchar(50) NOT NULL,
+    duration_seconds integer,
+    feed_id uuid,
+    position integer,
+    user_id uuid,
+    is_linked boolean NOT NULL,
+    anonymous_id uuid,
+    session_id uuid,
+    is_bot boolean NOT NULL,
+    received_at timestamptz NOT NULL
+) ON COMMIT DELETE ROWS;
+
 -- receive --
 -- Reads the records of the batch.
+/* prepared */
 INSERT INTO incoming SELECT * FROM jsonb_populate_recordset(NULL::incoming, %(records)s::text::jsonb);
 
 -- lock_visitors --
@@ -183,55 +234,91 @@ WITH longest AS (
 )
 SELECT DISTINCT user_id FROM grown WHERE user_id IS NOT NULL;
 
+-- sum_up_sessions --
+-- Says what the new activities change of their sessions, and whose the visitors' anonymous ids are.
+INSERT INTO session_changes (
+    visitor_id, visitor_is_user, id, identified_user_id, identified_at, unnamed_at, started_at, ended_at,
+    first_event_id, device_type, browser, os, ip_address, country, city, is_bot, page_views, actions_count,
+    landing_page, landing_at, landing_event_id, exit_page, exit_at, exit_event_id, created_at, updated_at,
+    is_made, owner_id, shared_at
+)
+SELECT visit.*, owner.user_id, owner.shared_at
+FROM (
+    SELECT
+        coalesce(anonymous_id, user_id) AS visitor_id, anonymous_id IS NULL AS visitor_is_user, session_id,
+        (array_agg(user_id ORDER BY received_at, user_id) FILTER (WHERE NOT wants_user))[1],
+        min(received_at) FILTER (WHERE NOT wants_user), min(received_at) FILTER (WHERE wants_user),
+        min(created_at), max(created_at),
+        (array_agg(id ORDER BY created_at, id))[1],
+        (array_agg(device_type ORDER BY created_at, id))[1],
+        (array_agg(browser ORDER BY created_at, id))[1],
+        (array_agg(os ORDER BY created_at, id))[1],
+        (array_agg(ip ORDER BY created_at, id))[1],
+        (array_agg(country ORDER BY created_at, id))[1],
+        (array_agg(city ORDER BY created_at, id))[1],
+        bool_or(is_bot),
+        count(*) FILTER (WHERE event_type = 'page_view'),
+        count(*) FILTER (WHERE event_type <> 'page_view'),
+        (array_agg(page_path ORDER BY created_at, id) FILTER (WHERE event_type = 'page_view'))[1],
+        min(created_at) FILTER (WHERE event_type = 'page_view'),
+        (array_agg(id ORDER BY created_at, id) FILTER (WHERE event_type = 'page_view'))[1],
+        (array_agg(page_path ORDER BY created_at DESC, id DESC) FILTER (WHERE event_type = 'page_view'))[1],
+        max(created_at) FILTER (WHERE event_type = 'page_view'),
+        (array_agg(id ORDER BY created_at DESC, id DESC) FILTER (WHERE event_type = 'page_view'))[1],
+        min(received_at), max(received_at), coalesce(bool_or(wants_session), false)
+    FROM fresh
+    WHERE kind IN ('activity', 'interaction') AND session_id IS NOT NULL
+    GROUP BY coalesce(anonymous_id, user_id), anonymous_id IS NULL, session_id
+) AS visit
+LEFT JOIN LATERAL (
+    SELECT owner.*
+    FROM identity_owner(visit.visitor_id) AS owner
+    WHERE NOT visitor_is_user AND EXISTS (SELECT FROM identities WHERE anonymous_id = visitor_id)
+) AS owner ON true;
+
 -- write_sessions --
--- Opens or widens the sessions of the new activities; each column's merge is the same in any order. Whose a session
--- of an owned anonymous id is, link_sessions says.
+-- Opens or widens sessions; each column's merge is the same in any order. What the owner of the anonymous id was lent
+-- stays lent while nobody else spoke in it before; where the id changed hands, relink_sessions follows.
+/* prepared */
 INSERT INTO user_sessions AS known (
-    visitor_id, visitor_is_user, id, user_id, identified_user_id, identified_at, unnamed_at, started_at, ended_at,
-    first_event_id, device_type, browser, os, ip_address, country, city, is_bot, page_views, actions_count, landing_page, landing_at, landing_event_id,
-    exit_page, exit_at, exit_event_id, created_at, updated_at, is_made
+    visitor_id, visitor_is_user, id, user_id, is_linked, identified_user_id, identified_at,
+    unnamed_at, started_at, ended_at,
+    first_event_id, device_type, browser, os, ip_address, country, city, is_bot, page_views, actions_count,
+    landing_page, landing_at, landing_event_id, exit_page, exit_at, exit_event_id, created_at, updated_at, is_made
 )
 SELECT
-    coalesce(anonymous_id, user_id), anonymous_id IS NULL, session_id,
-    (array_agg(user_id ORDER BY received_at, user_id) FILTER (WHERE NOT wants_user))[1],
-    (array_agg(user_id ORDER BY received_at, user_id) FILTER (WHERE NOT wants_user))[1],
-    min(received_at) FILTER (WHERE NOT wants_user), min(received_at) FILTER (WHERE wants_user),
-    min(created_at), max(created_at),
-    (array_agg(id ORDER BY created_at, id))[1],
-    (array_agg(device_type ORDER BY created_at, id))[1],
-    (array_agg(browser ORDER BY created_at, id))[1],
-    (array_agg(os ORDER BY created_at, id))[1],
-    (array_agg(ip ORDER BY created_at, id))[1],
-    (array_agg(country ORDER BY created_at, id))[1],
-    (array_agg(city ORDER BY created_at, id))[1],
-    bool_or(is_bot),
-    count(*) FILTER (WHERE event_type = 'page_view'),
-    count(*) FILTER (WHERE event_type <> 'page_view'),
-    (array_agg(page_path ORDER BY created_at, id) FILTER (WHERE event_type = 'page_view'))[1],
-    min(created_at) FILTER (WHERE event_type = 'page_view'),
-    (array_agg(id ORDER BY created_at, id) FILTER (WHERE event_type = 'page_view'))[1],
-    (array_agg(page_path ORDER BY created_at DESC, id DESC) FILTER (WHERE event_type = 'page_view'))[1],
-    max(created_at) FILTER (WHERE event_type = 'page_view'),
-    (array_agg(id ORDER BY created_at DESC, id DESC) FILTER (WHERE event_type = 'page_view'))[1],
-    min(received_at), max(received_at), coalesce(bool_or(wants_session), false)
-FROM fresh
-WHERE kind IN ('activity', 'interaction') AND session_id IS NOT NULL
-GROUP BY coalesce(anonymous_id, user_id), anonymous_id IS NULL, session_id
-ORDER BY 1, 2, 3
+    visitor_id, visitor_is_user, id,
+    CASE WHEN lent THEN owner_id ELSE identified_user_id END, lent, identified_user_id, identified_at,
+    unnamed_at, started_at, ended_at,
+    first_event_id, device_type, browser, os, ip_address, country, city, is_bot, page_views, actions_count,
+    landing_page, landing_at, landing_event_id, exit_page, exit_at, exit_event_id, created_at, updated_at, is_made
+FROM session_changes
+CROSS JOIN LATERAL (
+    SELECT owner_id IS NOT NULL AND is_lent(unnamed_at, identified_at, shared_at) AS lent
+) AS whose
+ORDER BY visitor_id, visitor_is_user, id
 ON CONFLICT (visitor_id, visitor_is_user, id) DO UPDATE SET
-    (identified_user_id, identified_at, user_id) = (
-        SELECT who.user_id, CASE WHEN who.user_id IS NOT NULL THEN who.at END,
-               CASE WHEN known.is_linked THEN known.user_id ELSE who.user_id END
-        FROM (VALUES (known.identified_user_id, known.identified_at),
-                     (CASE WHEN known.unnamed_at IS NULL AND NOT known.is_linked THEN known.user_id END, known.created_at),
-                     (excluded.identified_user_id, excluded.identified_at)) AS who (user_id, at)
-        ORDER BY who.user_id IS NULL, who.at, who.user_id
-        LIMIT 1
-    ),
-    unnamed_at = least(
-        CASE WHEN known.identified_user_id IS NULL AND (known.user_id IS NULL OR known.is_linked)
-             THEN coalesce(known.unnamed_at, known.created_at) ELSE known.unnamed_at END,
-        excluded.unnamed_at
+    (identified_user_id, identified_at, unnamed_at, user_id, is_linked) = (
+        SELECT who.user_id, who.at, unnamed.at, CASE WHEN lent THEN lending.user_id ELSE who.user_id END, lent
+        FROM (
+            SELECT user_id, CASE WHEN user_id IS NOT NULL THEN at END AS at
+            FROM (VALUES (known.identified_user_id, known.identified_at),
+                         (CASE WHEN known.unnamed_at IS NULL AND NOT known.is_linked THEN known.user_id END, known.created_at),
+                         (excluded.identified_user_id, excluded.identified_at)) AS said (user_id, at)
+            ORDER BY user_id IS NULL, said.at, user_id
+            LIMIT 1
+        ) AS who
+        CROSS JOIN LATERAL (
+            SELECT least(
+                CASE WHEN known.identified_user_id IS NULL AND (known.user_id IS NULL OR known.is_linked)
+                     THEN coalesce(known.unnamed_at, known.created_at) ELSE known.unnamed_at END,
+                excluded.unnamed_at
+            ) AS at
+        ) AS unnamed
+        CROSS JOIN LATERAL (
+            SELECT CASE WHEN excluded.is_linked THEN excluded.user_id ELSE known.user_id END AS user_id,
+                   (excluded.is_linked OR known.is_linked) AND is_lent(unnamed.at, who.at, NULL) AS lent
+        ) AS lending
     ),
     (first_event_id, device_type, browser, os, ip_address, country, city) = (
         SELECT first.event_id, first.device_type, first.browser, first.os, first.ip, first.country, first.city

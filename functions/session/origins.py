@@ -19,6 +19,7 @@ _NETWORKS = {4: 24, 6: 48}
 # As it stands in JSON, and in JSON within JSON; bounded, so that it takes linear time.
 _ADDRESS_IN_TEXT = re.compile(r'("(?:ip|viewer)\\{0,8}"\s{0,8}:\s{0,8}\\{0,8}")([^"\\]{0,100})')
 _LONGEST_CITY = 100
+_IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}", re.ASCII)
 
 
 class Place(NamedTuple):
@@ -49,6 +50,8 @@ class Origins:
     ) -> None:
         self._kept = kept
         self._look_up = look_up
+        # Most addresses are seen for the first time, and ipaddress takes as long as writing an event does.
+        self._is_quick = kept == "truncated" and look_up is nowhere
         self._known = lru_cache(maxsize=8_192)(self._find)
 
     def of(self, address: str, country: str = "", city: str = "") -> Origin:
@@ -60,6 +63,8 @@ class Origins:
         """
         ip, place = self._known(address)
         where = country or place.country
+        if not city:
+            return Origin(ip, where, place.city if where == place.country else None)
         # Percent-encoding hides from ingest what no column takes.
         said = UNSTORABLE.sub("\ufffd", unquote(city))[:_LONGEST_CITY]
         return Origin(ip, where, (said or (place.city if where == place.country else None)))
@@ -69,6 +74,8 @@ class Origins:
         return _ADDRESS_IN_TEXT.sub(lambda found: found[1] + (self._known(found[2])[0] or ""), text)
 
     def _find(self, text: str) -> tuple[str | None, Place]:
+        if self._is_quick and _IPV4.fullmatch(text):
+            return f"{text.rpartition('.')[0]}.0", Place()
         address = _address(text)
         return (None, Place()) if address is None else (self._keep(address), self._look_up(address))
 

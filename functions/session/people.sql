@@ -37,6 +37,7 @@ CROSS JOIN LATERAL identity_owner(changed.anonymous_id) AS owner;
 
 -- find_moved --
 -- Which of these anonymous ids are not any more whose they were.
+/* prepared */
 SELECT was.anonymous_id
 FROM unnest(%(anonymous_ids)s::uuid[], %(user_ids)s::uuid[], %(shared_ats)s::timestamptz[])
     AS was (anonymous_id, user_id, shared_at)
@@ -59,30 +60,9 @@ WHERE fresh.anonymous_id = visitor.anonymous_id
   AND owner.user_id IS NOT NULL
   AND (owner.shared_at IS NULL OR fresh.received_at < owner.shared_at);
 
--- link_sessions --
--- Gives the sessions that this batch touched to the user whom the anonymous id belongs to, where nobody else spoke
--- in them before.
-WITH touched AS (
-    SELECT DISTINCT anonymous_id AS visitor_id, session_id AS id FROM fresh
-    WHERE kind IN ('activity', 'interaction') AND session_id IS NOT NULL
-      AND EXISTS (SELECT FROM identities WHERE identities.anonymous_id = fresh.anonymous_id)
-), linking AS (
-    SELECT known.visitor_id, known.id,
-           CASE WHEN is_lent(known.unnamed_at, known.identified_at, owner.shared_at) THEN owner.user_id END AS lent_to
-    FROM touched
-    JOIN user_sessions AS known USING (visitor_id, id)
-    CROSS JOIN LATERAL identity_owner(known.visitor_id) AS owner
-    WHERE NOT known.visitor_is_user
-)
-UPDATE user_sessions AS known
-SET user_id = coalesce(linking.lent_to, known.identified_user_id), is_linked = linking.lent_to IS NOT NULL
-FROM linking
-WHERE known.visitor_id = linking.visitor_id AND NOT known.visitor_is_user AND known.id = linking.id
-  AND (known.user_id, known.is_linked)
-      IS DISTINCT FROM (coalesce(linking.lent_to, known.identified_user_id), linking.lent_to IS NOT NULL);
-
 -- make_profiles --
 -- Makes a profile at first sight. An identify without a user's token says nothing of the user it was linked to.
+/* prepared */
 INSERT INTO profiles (id, created_at, first_seen_at, last_seen_at, touched_by)
 SELECT user_id, min(created_at), min(created_at), max(created_at), pg_current_xact_id()
 FROM fresh
@@ -151,6 +131,7 @@ UPDATE profiles SET touched_by = pg_current_xact_id() WHERE id = ANY (%(user_ids
 
 -- write_traits --
 -- Keeps the latest of each trait, by event time.
+/* prepared */
 INSERT INTO traits AS known (owner_id, owner_is_user, key, value, set_at, event_id)
 SELECT DISTINCT ON (owner_id, owner_is_user, trait.key)
        CASE WHEN owner_is_user THEN user_id ELSE anonymous_id END AS owner_id, owner_is_user,
@@ -166,6 +147,7 @@ WHERE (excluded.set_at, excluded.event_id) > (known.set_at, known.event_id);
 
 -- describe_profiles --
 -- Takes sign-up and completeness from the traits, and sign-up from first sight where no trait says it.
+/* prepared */
 UPDATE profiles
 SET created_at = described.created_at, profile_completeness = described.profile_completeness
 FROM (

@@ -86,7 +86,7 @@ def _step(transaction: Transaction, waiting: Sequence[Any], most: int) -> bool:
     positions = transaction.all("relink_positions", anonymous_ids=list(waiting))
     befores = {row["anonymous_id"]: row["before"] for row in positions}
     moved = relink(transaction, befores, most)
-    transaction.run("create_incoming")
+    transaction.once("create_incoming")
     users = [row["user_id"] for row in moved]
     transaction.all("lock_profiles", user_ids=users)
     for row in moved:

@@ -24,6 +24,7 @@ SELECT anonymous_id, before::text FROM relinks WHERE anonymous_id = ANY (%(anony
 
 -- relink_span --
 -- So many of the latest activities before a moment: how many there are, and since when.
+/* prepared */
 SELECT visitor.anonymous_id, span.*
 FROM unnest(%(anonymous_ids)s::uuid[], %(befores)s::timestamptz[]) AS visitor (anonymous_id, before)
 CROSS JOIN LATERAL (
@@ -124,6 +125,7 @@ WHERE interaction.created_at = following.created_at AND interaction.id = followi
 
 -- note_relinks --
 -- Notes from where on histories still have to follow, and which have followed whole.
+/* prepared */
 WITH rest AS (
     SELECT * FROM unnest(%(anonymous_ids)s::uuid[], %(sinces)s::timestamptz[]) AS rest (anonymous_id, since)
 ), done AS (

@@ -19,7 +19,7 @@ from typing import Any
 from footfall.database import Database, Row, Transaction
 from footfall.events import VERSION, dumps
 from functions.session.origins import Origins
-from functions.session.preparing import NOT_A_MESSAGE, prepare
+from functions.session.preparing import NOT_A_MESSAGE, records_of_message
 from functions.session.writing import StoredRecord, write
 
 Step = dict[str, Any]
@@ -115,7 +115,7 @@ def _next(database: Database, after: str, deadline: float) -> tuple[list[Row], i
 def _records_of(raw: str, origins: Origins) -> list[dict[str, Any]]:
     """Of a record that Postgres refused, or of a message that couldn't be read."""
     found = json.loads(raw)
-    return [found] if isinstance(found, dict) and "kind" in found else prepare(raw, origins)
+    return [found] if isinstance(found, dict) and "kind" in found else records_of_message(raw, origins)
 
 
 def _shown(row: Row) -> dict[str, Any]:
@@ -131,7 +131,7 @@ def _prepared(event: Mapping[str, Any], origins: Origins) -> list[dict[str, Any]
     """With the device that was told of the request; a server speaks of somebody else's."""
     speaker, device = event["request"]["speaker"], event["request"]["device"]
     request = {"version": VERSION, "received_at": event["received_at"], "speaker": speaker}
-    records = prepare(dumps({**request, "events": event["records"]}), origins)
+    records = records_of_message(dumps({**request, "events": event["records"]}), origins)
     if speaker == "server":
         return records
     return [

@@ -13,6 +13,10 @@ one delivery of each would have left. It holds because
 - whose an anonymous id is, is decided under a lock on it, from the server's times of all that was verified
   and unlinked; what is new follows it at once, what is stored follows in bounded steps.
 
+There are two ways into the tables, each of which takes what it is given in one transaction: this one looks
+at each event; `copying` takes bundles, of which it knows that every id is new. Both keep the invariant, so it
+does not matter which of them an event goes, nor in which order they come.
+
 Rows are locked table by table, and in each once, in the order of their keys, so that consumers wait for each
 other instead of deadlocking.
 """
@@ -37,6 +41,10 @@ QUERIES = queries.load(Path(__file__).parent)
 StoredRecord = Mapping[str, Any]
 # Takes a record that Postgres refuses, and the reason.
 Refuse = Callable[[StoredRecord, str], None]
+
+_HAPPENING = frozenset({"activity", "interaction"})
+_ABOUT_CONTENT = frozenset({"interaction", "content"})
+_CLAIMING = frozenset({"identify", "unlink"})
 
 
 def write(
@@ -112,42 +120,57 @@ def _write(
     Args:
         moves: whether some of the history of ids that changed hands follows at once.
     """
-    transaction.run("create_incoming")
+    kinds = frozenset(record["kind"] for record in records)
+    transaction.once("create_incoming")
+    transaction.once("create_changes")
     numbered = [{**record, "ordinal": ordinal} for ordinal, record in enumerate(records)]
     transaction.run("receive", records=json.dumps(numbered))
     buckets = transaction.all("lock_visitors", lock_space=LOCK_SPACE)
     devices = visits.devices_of(records)
     visits.lock(transaction, devices)
     new = transaction.run("remember_events")
-    moved = _write_what_happened(transaction, buckets, devices, moves) if new else []
-    grown = [row["user_id"] for row in transaction.all("grow_dwell")]
+    moved: list[Row] = []
+    if new:
+        if not kinds.isdisjoint(_CLAIMING):
+            moved = _move_what_changed_hands(transaction, buckets, moves)
+        _write_what_happened(transaction, kinds, devices, any("names" in record for record in records))
+    grown = [row["user_id"] for row in transaction.all("grow_dwell")] if "interaction" in kinds else []
     if new or grown:
         _write_people(transaction, moved, grown)
-    if new:
+    if new and not kinds.isdisjoint(_HAPPENING):
         transaction.run("write_live_counts")
-    return new, transaction.run("keep_rejected")
+    return new, transaction.run("keep_rejected") if "rejected" in kinds else 0
+
+
+def _move_what_changed_hands(transaction: Transaction, buckets: Sequence[Row], moves: bool) -> list[Row]:
+    """How the histories of users changed whose anonymous ids changed hands."""
+    changed = _decide(transaction, buckets)
+    if moves:
+        return relink(transaction, dict.fromkeys(changed, END))
+    put_off(transaction, changed)
+    return []
 
 
 def _write_what_happened(
-    transaction: Transaction, buckets: Sequence[Row], devices: Set[str], moves: bool
-) -> list[Row]:
-    """How the histories of users changed whose anonymous ids changed hands."""
-    changed, moved = _decide(transaction, buckets), []
-    if moves:
-        moved = relink(transaction, dict.fromkeys(changed, END))
-    else:
-        put_off(transaction, changed)
-    transaction.run("link_fresh")
+    transaction: Transaction, kinds: Set[str], devices: Set[str], is_named: bool
+) -> None:
+    """Leaves out what the batch has nothing for: each statement costs as much as some events."""
+    happened = not kinds.isdisjoint(_HAPPENING)
+    if happened:
+        transaction.run("link_fresh")
     if devices:
         visits.place(transaction)
-    transaction.run("write_names")
-    transaction.run("write_content")
-    transaction.run("write_activities")
-    transaction.run("write_interactions")
-    transaction.run("write_sessions")
-    transaction.run("write_traits")
-    transaction.run("link_sessions")
-    return moved
+    if is_named:
+        transaction.run("write_names")
+    if not kinds.isdisjoint(_ABOUT_CONTENT):
+        transaction.run("write_content")
+    if happened:
+        transaction.run("write_activities")
+        transaction.run("write_interactions")
+        transaction.run("sum_up_sessions")
+        transaction.run("write_sessions")
+    if "identify" in kinds:
+        transaction.run("write_traits")
 
 
 def _decide(transaction: Transaction, buckets: Sequence[Row]) -> list[Any]:
@@ -169,7 +192,8 @@ def _write_people(transaction: Transaction, moved: Sequence[Row], grown: Sequenc
     concerned = [*grown, *(row["user_id"] for row in moved)]
     locked = [row["id"] for row in transaction.all("lock_profiles", user_ids=concerned)]
     transaction.run("write_profiles")
-    transaction.run("touch_profiles", user_ids=grown)
+    if grown:
+        transaction.run("touch_profiles", user_ids=grown)
     for row in moved:
         transaction.run("adjust_profile", **row)
     transaction.run("describe_profiles", user_ids=locked)
@@ -184,7 +208,7 @@ def _keep(database: Database, deadline: float, record: StoredRecord, reason: str
 
 def _quarantine(transaction: Transaction, record: StoredRecord, reason: str) -> int:
     """1, or 0 where it is known already."""
-    raw = json.dumps(record)
+    raw = json.dumps(record, sort_keys=True)
     # What is wrong may be the id itself.
     known = isinstance(record.get("id"), str) and ids.is_uuid(record["id"])
     return transaction.run(

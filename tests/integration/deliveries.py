@@ -1,17 +1,20 @@
 """Random events as ingest would queue them, and random ways in which a queue may deliver them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any, Protocol, TypeVar
 from uuid import NAMESPACE_OID, uuid5
 
+import msgspec
 from hypothesis import strategies as st
 
 from footfall import ids
-from footfall.events import VERSION, SpeakerKind, dumps
+from footfall.events import VERSION, Context, SpeakerKind, dumps, lines, pack
 from footfall.months import month
+from functions.ingest.bundling import bundle
+from functions.ingest.plain import Kept
 from functions.session.origins import Origins
 from functions.session.preparing import prepare
 
@@ -197,12 +200,42 @@ def queued(choose: Choose, number: int, of: Population) -> list[Queued]:
     return [Queued(copy, received_at, agent) for copy in grown]
 
 
-def prepared(record: Record, received_at: datetime, agent: str = "") -> Record:
-    """The record after it travelled in a message of its own."""
-    context = {"received_at": received_at.isoformat(), "user_agent": agent, "ip": "203.0.113.7"}
+class Prepared(Record):
+    """A record after it travelled in a message of its own, and what that was."""
+
+    sent: Record
+    context: Context
+
+
+def prepared(record: Record, received_at: datetime, agent: str = "") -> Prepared:
+    context: Context = {"received_at": received_at.isoformat(), "user_agent": agent, "ip": "203.0.113.7"}
     context["speaker"] = speaker_of(record)
-    [result] = prepare(dumps({"version": VERSION, **context, "events": [record]}), Origins())
+    ([found], _) = prepare(dumps({"version": VERSION, **context, "events": [record]}), Origins())
+    result = Prepared(found)
+    result.sent, result.context = record, context
     return result
+
+
+def messages(records: Sequence[Record]) -> dict[str, str]:
+    """The same as ingest queues them, bundled: what follows each other in one context goes in one message."""
+    found: list[str] = []
+    for _, group in groupby(records, key=lambda record: record.context):  # type: ignore[attr-defined]
+        together = list(group)
+        sent = [record.sent for record in together]  # type: ignore[attr-defined]
+        found += bodies_of(together[0].context, sent)  # type: ignore[attr-defined]
+    return {f"message {number}": body for number, body in enumerate(found)}
+
+
+def bodies_of(context: Context, sent: Sequence[Record]) -> Iterator[str]:
+    """The messages of one request, bundled where it can be."""
+    usual = {one["id"]: one for one in sent if _is_usual(one)}
+    bundles, _ = bundle(msgspec.convert(list(usual.values()), list[Kept]))
+    other = [dumps(one) for one in sent if usual.get(one["id"]) is not one]
+    return pack(context, other, 2**20, lines(bundles))
+
+
+def _is_usual(record: Record) -> bool:
+    return record["kind"] in {"activity", "interaction"} and "session_id" in record
 
 
 def speaker_of(record: Record) -> SpeakerKind:

@@ -123,7 +123,7 @@ class Household:
             self._send("interaction", event_type="content_interaction", interaction_type="view", **fields)
         if choose((False, False, True)):
             # The client wasn't answered and sends the same again.
-            self.records.append({**self.records[-1]})
+            self.records.append(self.records[-1])
 
     def _send(self, kind: str, *, delay: int = 1, **fields: Any) -> int:
         moment = next(self._clock)

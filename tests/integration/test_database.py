@@ -3,6 +3,7 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from threading import Barrier
 from typing import Any
 
@@ -20,6 +21,9 @@ QUERIES: dict[str, Any] = {
     "40P01": "DO $$ BEGIN RAISE EXCEPTION SQLSTATE '40P01'; END $$",
     "22P05": "DO $$ BEGIN RAISE EXCEPTION SQLSTATE '22P05'; END $$",
     "who": "SELECT pg_backend_pid() AS pid",
+    "keep": "CREATE TEMPORARY TABLE made (number integer)",
+    "kept": "SELECT count(*) FROM made",
+    "lines": "COPY made FROM STDIN",
     "idle": "SELECT current_setting('idle_session_timeout')::interval AS allowed",
 }
 
@@ -60,6 +64,28 @@ def test_a_long_transaction_is_no_idleness(database_url: str) -> None:
         return backend(transaction)
 
     assert database.run(work) == database.run(backend)
+    database.close()
+
+
+def test_what_a_connection_keeps_is_made_once_and_again_when_it_was_undone(
+    database_url: str,
+) -> None:
+    clock = Clock()
+    database = Database(database_url, QUERIES, now=clock)
+
+    def fill(transaction: Transaction, *, fails: bool = False) -> Any:
+        transaction.once("keep")
+        transaction.copy("lines", "7\n" if not fails else "no number\n")
+        return (transaction.one("kept") or {})["count"]
+
+    with pytest.raises(BadDataError):
+        database.run(partial(fill, fails=True))
+    assert [database.run(fill), database.run(fill)] == [1, 2]
+    with pytest.raises(BadDataError):
+        database.run(partial(fill, fails=True))
+    database.run(lambda transaction: transaction.all("who"))
+    clock.now += IDLE
+    assert database.run(fill) == 1
     database.close()
 
 

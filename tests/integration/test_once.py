@@ -2,10 +2,10 @@
 
 import os
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import LiteralString
+from typing import Literal, LiteralString
 from uuid import NAMESPACE_OID, uuid5
 
 import psycopg
@@ -16,7 +16,7 @@ from psycopg.sql import SQL, Identifier
 
 from footfall.database import Database, Row, Transaction, connect
 from footfall.errors import DatabaseUnavailableError
-from functions.session import relinking
+from functions.session import consuming, relinking
 from functions.session.relinking import work_off
 from functions.session.writing import QUERIES, write
 from local.postgres.roles import let_in
@@ -27,6 +27,7 @@ from tests.integration.deliveries import (
     Record,
     deliveries,
     event,
+    messages,
     prepared,
     repeated_requests,
     winners,
@@ -85,6 +86,14 @@ CROWDS = {
 }
 
 
+Lane = Literal["records", "bundles"]
+# The two ways into the tables: record by record, and as ingest bundles what is usual.
+LANES: dict[Lane, Callable[[Database, Sequence[Record]], int]] = {
+    "records": lambda database, batch: write(database, batch, patience=0),
+    "bundles": lambda database, batch: consuming.consume(database, messages(batch), patience=0),
+}
+
+
 @dataclass
 class Store:
     """A database whose tables can be emptied and read."""
@@ -94,11 +103,11 @@ class Store:
     connection: psycopg.Connection[Row]
     tables: list[str]
 
-    def deliver(self, batches: Sequence[Sequence[Record]]) -> Tables:
+    def deliver(self, batches: Sequence[Sequence[Record]], lane: Lane = "bundles") -> Tables:
         """What the emptied tables hold after these batches, one after the other."""
         clear(self.connection, self.tables)
         for batch in batches:
-            write(self.database, batch, patience=0)
+            LANES[lane](self.database, batch)
         assert work_off(self.database, patience=60)
         return self.dump()
 
@@ -140,8 +149,9 @@ def test_any_delivery_leaves_what_one_in_order_leaves(
     store: Store, population: str, data: st.DataObject
 ) -> None:
     delivery = data.draw(deliveries(POPULATIONS[population]))
-    once = store.deliver([delivery.records])
+    once = store.deliver([delivery.records], "records")
     assert_expected(store, delivery.records)
+    assert store.deliver([delivery.records]) == once
     assert store.deliver(delivery.batches) == once
 
 
@@ -158,9 +168,9 @@ def test_of_a_request_that_was_sent_again_the_first_copy_wins_whole(
 ) -> None:
     delivery = data.draw(repeated_requests(REPEATING[population]))
     won = winners(delivery.batches)
-    after_all = store.deliver(delivery.batches)
+    after_all = store.deliver(delivery.batches, "records")
     assert_expected(store, won)
-    assert store.deliver([won]) == after_all
+    assert store.deliver([won], "records") == after_all
 
 
 @pytest.mark.parametrize("seed", range(10 if THOROUGH else 2))
@@ -199,18 +209,26 @@ def before_each_row(store: Store, tables: Sequence[str], statement: LiteralStrin
         store.connection.execute(SQL(trigger).format(Identifier(table)))
 
 
-def test_each_table_is_locked_in_the_order_of_its_keys(store: Store) -> None:
+@pytest.mark.parametrize("lane", LANES)
+def test_each_table_is_locked_in_the_order_of_its_keys(store: Store, lane: Lane) -> None:
     chance = random.Random(0)
     records = [copy for number in range(200) for copy in event(chance.choice, number, Population())]
-    store.connection.execute("CREATE TABLE locked (number serial, name text, line jsonb)")
+    store.connection.execute("CREATE TABLE locked (number serial, name text, line jsonb, transaction xid8)")
     before_each_row(
-        store, tuple(KEYS), "INSERT INTO locked (name, line) VALUES (TG_TABLE_NAME, to_jsonb(NEW));"
+        store,
+        tuple(KEYS),
+        "INSERT INTO locked (name, line, transaction)"
+        " VALUES (TG_TABLE_NAME, to_jsonb(NEW), pg_current_xact_id());",
     )
     good = [record for record in records if not record.get("created_at", "").startswith("1999")]
-    write(store.database, good, patience=0)
+    LANES[lane](store.database, good)
     for table, key in KEYS.items():
-        lines = store.connection.execute("SELECT line FROM locked WHERE name = %s ORDER BY number", [table])
-        keys = [tuple(row["line"][column] for column in key) for row in lines]
+        lines = store.connection.execute(
+            "SELECT transaction::text, line FROM locked WHERE name = %s ORDER BY number", [table]
+        )
+        keys = [
+            (int(row["transaction"]), *(row["line"][column] for column in key)) for row in lines.fetchall()
+        ]
         assert len(keys) > 1, table
         assert keys == sorted(keys), table
 
@@ -240,7 +258,7 @@ def consume(url: str, records: Sequence[Record]) -> int:
     undone = 0
     while batches:
         try:
-            write(database, batches[0], patience=0)
+            LANES["bundles"](database, batches[0])
             work_off(database, patience=0)
             batches.pop(0)
         except DatabaseUnavailableError:

@@ -231,7 +231,7 @@ def request(*events: Any, speaker: Speaker = BROWSER, translate: Any = own_words
     headers = {"user-agent": CHROME, "cloudfront-viewer-country": "DE"}
     gateway = {"headers": headers, "requestContext": {"http": {"sourceIp": "203.0.113.7"}}}
     taken = take(Batch(list(events), **said), speaker, received, LONG_AGO, translate)
-    (body,) = pack(context_of(gateway, received, speaker), taken.records, MAX_MESSAGE_BYTES)
+    (body,) = pack(context_of(gateway, received, speaker), taken.records, MAX_MESSAGE_BYTES, taken.bundles)
     return body
 
 

@@ -111,8 +111,14 @@ def denied(connection: Connection, queries: Mapping[str, str]) -> list[str]:
     bare = {name: text.replace("%(now)s", "NULL::timestamptz") for name, text in queries.items()}
     bare = {name: re.sub(r"%\(\w+\)s", "NULL", text).replace("%%", "%") for name, text in bare.items()}
     # What the others are about must be there to explain them.
-    if refuses(connection, bare.pop("create_incoming", "")):
-        return ["create_incoming"]
+    for name in ("create_incoming", "create_changes"):
+        if refuses(connection, bare.pop(name, "")):
+            return [name]
+    # It needs the same rights, and can be explained.
+    bare = {
+        name: re.sub(r"(?ms)^COPY (\w+) .* FROM STDIN;", r"INSERT INTO \1 DEFAULT VALUES", text)
+        for name, text in bare.items()
+    }
     return [name for name, text in bare.items() if refuses(connection, f"EXPLAIN {text}")]
 
 

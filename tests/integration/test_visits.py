@@ -117,7 +117,7 @@ def writer(database_url: str) -> Iterator[Writer]:
 
 def runs(choose: Choose, count: int) -> list[Record]:
     """The events of devices that come and go, as the consumer sees them."""
-    records = []
+    records: list[Record] = []
     for run in range(count):
         who, (events, minutes), start = choose(WHO), choose(RUNS), choose(STARTS)
         for number in range(events):

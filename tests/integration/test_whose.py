@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from footfall.database import Database, Row, connect
 from functions.session import relinking
-from functions.session.writing import QUERIES, write
+from functions.session.consuming import consume
+from functions.session.writing import QUERIES
 from local.postgres.roles import let_in
 from tests.integration import household
-from tests.integration.deliveries import Record
+from tests.integration.deliveries import Record, messages
 from tests.integration.household import DEVICES, PEOPLE, Household
 from tests.integration.writing import step
 from tests.tables import clear, table_names
@@ -47,7 +48,7 @@ class Home:
         clear(self._connection, self._tables)
 
     def write(self, records: Sequence[Record]) -> None:
-        write(self.database, records, PATIENCE)
+        consume(self.database, messages(records), PATIENCE)
 
     def work_off(self) -> None:
         assert relinking.work_off(self.database, PATIENCE)
@@ -155,14 +156,14 @@ def test_consumers_at_once_leave_everything_with_whom_it_should_be(home: Home, s
     lived = live(chance, 150)
     shares = [chance.sample(lived.records, len(lived.records)) for _ in range(CONSUMERS)]
     with ThreadPoolExecutor(CONSUMERS) as consumers:
-        list(consumers.map(lambda share: consume(home.url, share), shares))
+        list(consumers.map(lambda share: work(home.url, share), shares))
     home.work_off()
     assert home.whose() == reckoned(lived)
 
 
-def consume(url: str, records: Sequence[Record]) -> None:
+def work(url: str, records: Sequence[Record]) -> None:
     database = Database(let_in(url, "footfall_session"), QUERIES)
     for start in range(0, len(records), 7):
-        write(database, records[start : start + 7], PATIENCE)
+        consume(database, messages(records[start : start + 7]), PATIENCE)
         relinking.work_off(database, patience=0)
     database.close()

@@ -1,7 +1,6 @@
 """What a built function finds around it: a queue, an issuer, a database, and a site that has lived."""
 
 import asyncio
-import json
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -56,10 +55,10 @@ class World:
         with self.running(room) as emulator:
             return emulator.invoke(event)
 
-    def queued(self) -> list[Json]:
+    def queued(self) -> list[str]:
         """The bodies of all messages in all queues."""
         queues = [self.store.get(name) for name in self.store.names()]
-        return [json.loads(message.body) for queue in queues for message in queue.receive_now(10)]
+        return [message.body for queue in queues for message in queue.receive_now(10)]
 
     def _template(self) -> Template:
         parameters = {

@@ -27,6 +27,7 @@ from local.demo.people import Account
 from local.demo.sending import Sending
 from local.demo.visits import Leg
 from local.demo.world import Size, World
+from tests.queued import records_taken
 
 # A Sunday, two hours after a clock went back in America.
 UNTIL = datetime(2026, 11, 1, 8, tzinfo=UTC)
@@ -131,9 +132,9 @@ class Ingest:
         # The fast way knows all but the catalogue.
         frequent = [event for event in events if event.get("type") != "content"]
         reception = validating.Reception(speaker, self._received_at, earliest)
-        assert not frequent or plain.encode(frequent, reception, 100_000)
+        assert not frequent or plain.keep(frequent, reception)
         taken = take(Batch(list(events)), speaker, self._received_at, earliest)
-        self.records += map(json.loads, taken.records)
+        self.records += records_taken(taken)
         return taken.rejected
 
 

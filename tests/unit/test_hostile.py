@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from footfall.errors import RequestError
-from footfall.events import pack, unpack
+from footfall.events import pack
 from functions.ingest import reading, segment
 from functions.ingest.sending import MAX_MESSAGE_BYTES
 from functions.ingest.speaking import Speaker
 from functions.ingest.taking import own_words, take
 from tests.hostile import bodies
+from tests.queued import records_in
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 # `HYPOTHESIS_PROFILE=thorough` sends a hundred thousand.
@@ -37,10 +38,10 @@ def test_a_body_is_refused_or_can_be_queued(wire: str, kind: Any) -> None:
             json.dumps({"message": str(error), **error.details}).encode()
             continue
         assert result.accepted + len(result.rejected) == len(batch.events)
-        for message in pack(CONTEXT, result.records, MAX_MESSAGE_BYTES):
+        for message in pack(CONTEXT, result.records, MAX_MESSAGE_BYTES, result.bundles):
             assert len(message) <= MAX_MESSAGE_BYTES
             assert message.isascii()
-            for record in unpack(message)["events"]:
+            for record in records_in(message):
                 assert record["id"]
                 taken += record["kind"] != "rejected"
                 assert "\\u0000" not in json.dumps(record)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.session.origins import Origins, places_of
+from functions.session.origins import Origins, Place, places_of
 from tests.cities import BERLIN as CITY
 from tests.cities import write_cities
 
@@ -154,3 +154,12 @@ def test_a_damaged_file_costs_places_alone(file: Path, tmp_path: Path) -> None:
 def test_what_percent_encoding_hides_is_stored_as_far_as_it_can_be() -> None:
     assert Origins().of("203.0.113.7", "DE", "%41" * 300).city == "A" * 100
     assert Origins().of("203.0.113.7", "DE", "a%00b").city == "a\ufffdb"
+
+
+OCTETS = st.integers(0, 300).map(str) | st.sampled_from(["", "01", "1e1", "٣", "-1", "1 "])
+
+
+@given(st.lists(OCTETS, min_size=3, max_size=5).map(".".join) | st.text("0123456789.:\n", max_size=16))
+def test_the_quick_way_with_addresses_is_the_slow_way(text: str) -> None:
+    looks_up = Origins("truncated", lambda _: Place())
+    assert Origins("truncated").of(text) == looks_up.of(text)

@@ -13,11 +13,14 @@ from hypothesis import strategies as st
 
 from footfall import ids
 from footfall.errors import BadRequestError
-from functions.ingest import plain, segment
+from footfall.events import lines, pack
+from functions.ingest import bundling, plain, segment
 from functions.ingest.reading import Batch, parse, read
+from functions.ingest.sending import MAX_MESSAGE_BYTES
 from functions.ingest.speaking import Speaker
 from functions.ingest.taking import MAX_EVENT_BYTES, Taken, Translate, own_words, take
 from functions.ingest.validating import MAX_INTEGER, Reception, to_record
+from tests.queued import records_in
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 RETENTION = datetime(2025, 10, 1, tzinfo=UTC)
@@ -111,14 +114,32 @@ def test_usual_events_become_the_same_records(
     events: list[dict[str, Any]], speaker: Speaker, sent_at: datetime | None
 ) -> None:
     reception = Reception(speaker, NOW, RETENTION, sent_at)
-    encoded = plain.encode(events, reception, MAX_EVENT_BYTES)
-    assert encoded is not None
+    kept = plain.keep(events, reception)
+    assert kept is not None
+    encoded = lines(kept)
     assert all(record.isascii() for record in encoded)
     fast = [values(json.loads(record), event) for record, event in zip(encoded, events, strict=True)]
     assert fast == [
         values(dict(record), event)
         for record, event in zip((to_record(event, reception) for event in events), events, strict=True)
     ]
+
+
+@settings(deadline=None)
+@given(st.lists(USUAL, min_size=1, max_size=4), SPEAKERS, SENT)
+def test_bundles_hold_the_same_records(
+    events: list[dict[str, Any]], speaker: Speaker, sent_at: datetime | None
+) -> None:
+    kept = plain.keep(events, Reception(speaker, NOW, RETENTION, sent_at)) or []
+    encoded = bundling.encode(kept, MAX_EVENT_BYTES)
+    assert encoded is not None
+    bundles, records = encoded
+    assert all(bundle.isascii() for bundle in bundles)
+    usual = {one.id for one in kept if one.session_id is not None and one.kind != "identify"}
+    assert len(records) == len(kept) - len(usual)
+    [body] = pack({"received_at": NOW.isoformat()}, records, MAX_MESSAGE_BYTES, bundles)
+    whole = sorted(values(record, {"id": 1}) for record in records_in(body))
+    assert whole == sorted(values(json.loads(record), {"id": 1}) for record in lines(kept))
 
 
 @pytest.mark.parametrize("field", LONGEST)
@@ -130,7 +151,10 @@ def test_a_text_of_the_greatest_length_is_usual_and_a_longer_one_is_not(field: s
 
 
 def encoded(event: Any, speaker: Speaker = BROWSER, most: int = MAX_EVENT_BYTES) -> list[str] | None:
-    return plain.encode([ACTIVITY, event], Reception(speaker, NOW, RETENTION), most)
+    kept = plain.keep([ACTIVITY, event], Reception(speaker, NOW, RETENTION))
+    if kept is None or bundling.encode(kept, most) is None:
+        return None
+    return lines(kept)
 
 
 @pytest.mark.parametrize(
@@ -212,13 +236,16 @@ MESSAGES = st.fixed_dictionaries(
 
 def answered(batch: Batch, speaker: Speaker, translate: Translate) -> Any:
     try:
-        taken: Taken = take(batch, speaker, NOW, RETENTION, translate)
+        # Records come as their events did.
+        with mock.patch.object(bundling, "_BUNDLED", frozenset()):
+            taken: Taken = take(batch, speaker, NOW, RETENTION, translate)
     except BadRequestError as error:
         return str(error), error.details
+    records = [json.loads(record) for record in taken.records]
     # Without a rejection or an alias there is a record for each event.
-    events = batch.events if len(taken.records) == len(batch.events) else [{}] * len(taken.records)
+    events = batch.events if len(records) == len(batch.events) else [{}] * len(records)
     named = [{"id": 1} if isinstance(event, dict) and event.get("messageId") else event for event in events]
-    found = [values(json.loads(record), event) for record, event in zip(taken.records, named, strict=True)]
+    found = [values(record, event) for record, event in zip(records, named, strict=True)]
     return found, taken.accepted, taken.rejected
 
 
@@ -237,14 +264,14 @@ def test_either_way_answers_the_same(events: list[Any], speaker: Speaker, ascii_
 def test_either_way_answers_segment_the_same(messages: list[Any], speaker: Speaker) -> None:
     batch = segment.read(json.dumps({"batch": messages}).encode(), "batch")
     fast = answered(batch, speaker, segment.to_events)
-    with mock.patch.object(plain, "encode", return_value=None):
+    with mock.patch.object(plain, "keep", return_value=None):
         assert answered(batch, speaker, segment.to_events) == fast
 
 
 def both_ways_agree(body: bytes, speaker: Speaker) -> None:
     fast = answered(read(body), speaker, own_words)
     with (
-        mock.patch.object(plain, "encode", return_value=None),
+        mock.patch.object(plain, "keep", return_value=None),
         mock.patch("functions.ingest.reading.is_plain", return_value=False),
     ):
         assert answered(read(body), speaker, own_words) == fast

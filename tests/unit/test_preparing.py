@@ -20,7 +20,7 @@ CURL = "curl/8.11.0"
 
 def prepared(record: dict[str, Any], kept: Any = "whole", **context: str) -> dict[str, Any]:
     message = {"version": VERSION, "received_at": "2026-11-22T10:00:00+00:00", **context, "events": [record]}
-    [result] = prepare(dumps(message), Origins(kept))
+    ([result], _) = prepare(dumps(message), Origins(kept))
     return result
 
 

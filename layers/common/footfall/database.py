@@ -38,22 +38,49 @@ _LOST = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError
 _BAD_DATA = (errors.DataError, errors.IntegrityError, errors.StatementTooComplex, errors.ProgramLimitExceeded)
 
 
+# Of a statement whose plan is good for any number of rows; planning it anew would cost as much as running it.
+PREPARED = "/* prepared */"
+
+
 class Transaction:
     """Runs a room's named queries inside one transaction."""
 
-    def __init__(self, connection: psycopg.Connection[Row], queries: Mapping[str, LiteralString]) -> None:
+    def __init__(
+        self,
+        connection: psycopg.Connection[Row],
+        queries: Mapping[str, LiteralString],
+        made: set[str] | None = None,
+    ) -> None:
+        """`made` are the queries that need not run again on this connection."""
         self._connection = connection
         self._queries = queries
+        self._made = set() if made is None else made
 
     def all(self, query: str, /, **parameters: Any) -> list[Row]:
-        return self._connection.execute(self._queries[query], parameters).fetchall()
+        return self._execute(query, parameters).fetchall()
 
     def one(self, query: str, /, **parameters: Any) -> Row | None:
-        return self._connection.execute(self._queries[query], parameters).fetchone()
+        return self._execute(query, parameters).fetchone()
 
     def run(self, query: str, /, **parameters: Any) -> int:
         """The number of rows written."""
-        return self._connection.execute(self._queries[query], parameters).rowcount
+        return self._execute(query, parameters).rowcount
+
+    def once(self, query: str) -> None:
+        """What makes something that lasts as long as the connection."""
+        if query not in self._made:
+            self.run(query)
+            self._made.add(query)
+
+    def _execute(self, query: str, parameters: Mapping[str, Any]) -> psycopg.Cursor[Row]:
+        # Only what says so is prepared: a plan made for a batch of one is kept for a batch of thousands.
+        statement = self._queries[query]
+        return self._connection.execute(statement, parameters, prepare=PREPARED in statement)
+
+    def copy(self, query: str, lines: str) -> None:
+        """Feeds COPY with lines in its text format."""
+        with self._connection.cursor() as cursor, cursor.copy(self._queries[query]) as copying:
+            copying.write(lines.encode())
 
 
 class Database:
@@ -75,6 +102,7 @@ class Database:
         self._queries = queries
         self._statement_seconds = statement_seconds
         self._connection: psycopg.Connection[Row] | None = None
+        self._made: set[str] = set()
         self._used_at = now()
 
     def run(self, work: Callable[[Transaction], T], *, patience: float = 0.0) -> T:
@@ -112,8 +140,8 @@ class Database:
     def _transaction(self) -> Iterator[Transaction]:
         try:
             connection = self._open()
-            with connection.transaction():
-                yield Transaction(connection, self._queries)
+            with connection.transaction(), self._unmade_by_failure():
+                yield Transaction(connection, self._queries, self._made)
         except _BAD_DATA as error:
             raise BadDataError(_first_line(error)) from error
         except _RETRYABLE as error:
@@ -126,10 +154,19 @@ class Database:
         finally:
             self._used_at = self._now()
 
+    @contextmanager
+    def _unmade_by_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self._made.clear()
+            raise
+
     def _open(self) -> psycopg.Connection[Row]:
         if self._now() - self._used_at > IDLE / 2:
             self.close()
         if self._connection is None or self._connection.closed:
+            self._made.clear()
             self._connection = connect(
                 self._url, self._statement_seconds, environ=self._environ, now=self._now
             )
@@ -153,8 +190,8 @@ def connect(
         autocommit=True,
         row_factory=dict_row,
         connect_timeout=5,
-        # Nothing is prepared: a plan made for a batch of one would be kept for a batch of thousands.
-        prepare_threshold=None,
+        # Nothing is prepared by itself.
+        prepare_threshold=2**31,
         # A function that Lambda froze in a transaction must not hold its locks; one that it keeps frozen must
         # not keep a database awake that could pause.
         options=f"-c timezone=UTC -c idle_in_transaction_session_timeout=30s"

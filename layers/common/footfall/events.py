@@ -1,8 +1,10 @@
 """What travels from ingest to session: one queue message holds the events of one request.
 
-    {"version": 1, "received_at": …, "ip": …, "user_agent": …, …, "events": [record, …]}
+    {"version": 2, "received_at": …, "ip": …, …, "bundles": [bundle, …], "events": [record, …]}
 
-A record's keys are the columns that it ends in; what is null is left out. Times are RFC 3339 in UTC.
+A record's keys are the columns that it ends in; what is null is left out. Times are RFC 3339 in UTC. Usual
+activities of a session are in bundles, which cost the consumer less; all else, and all of version 1, are
+records.
 """
 
 import json
@@ -12,7 +14,9 @@ from typing import Any, Literal, NotRequired, TypedDict, cast
 
 import msgspec
 
-VERSION = 1
+from footfall.bundles import Bundle
+
+VERSION, BUNDLED = 1, 2
 _DELETE = "\x7f"
 _UNUSUAL = re.compile(r"[^\x00-\x7e]+")
 _LINES = msgspec.json.Encoder()
@@ -99,7 +103,16 @@ class Context(TypedDict):
 
 class Message(Context):
     version: int
+    bundles: NotRequired[list[Bundle]]
     events: list[Record]
+
+
+class _Bundled(Context):
+    """As far as msgspec checks it."""
+
+    version: int
+    bundles: list[Bundle]
+    events: list[Any]
 
 
 def dumps(value: Any) -> str:
@@ -127,16 +140,35 @@ def _escaped(found: re.Match[str]) -> str:
     return json.dumps(found[0])[1:-1]
 
 
-def pack(context: Context, records: Sequence[str], most_bytes: int) -> Iterator[str]:
-    """Message bodies of at most `most_bytes` that hold all records, each already encoded as `dumps` does."""
-    (head,) = lines([{"version": VERSION, **context}])
-    head = head[:-1] + ',"events":['
+def pack(
+    context: Context, records: Sequence[str], most_bytes: int, bundles: Sequence[str] = ()
+) -> Iterator[str]:
+    """Message bodies of at most `most_bytes` that hold all bundles and records, each already encoded."""
+    head = _head(VERSION, context, "events")
+    if bundles:
+        between = '],"events":['
+        head_of_bundles = _head(BUNDLED, context, "bundles")
+        room = most_bytes - len(head_of_bundles) - len(between) - 2
+        if _length(bundles) + _length(records) <= room:
+            yield f"{head_of_bundles}{','.join(bundles)}{between}{','.join(records)}]}}"
+            return
+        for group in _groups(bundles, room):
+            yield f"{head_of_bundles}{','.join(group)}{between}]}}"
     for group in _groups(records, most_bytes - len(head) - 2):
         yield head + ",".join(group) + "]}"
 
 
+def _head(version: int, context: Context, first: str) -> str:
+    (head,) = lines([{"version": version, **context}])
+    return f'{head[:-1]},"{first}":['
+
+
+def _length(texts: Sequence[str]) -> int:
+    return sum(map(len, texts)) + len(texts)
+
+
 def _groups(records: Sequence[str], room: int) -> Iterator[Sequence[str]]:
-    if records and sum(map(len, records)) + len(records) <= room:
+    if records and _length(records) <= room:
         yield records
         return
     group: list[str] = []
@@ -157,7 +189,13 @@ def unpack(body: str) -> Message:
     Raises:
         ValueError: it is none, or of a version that this code doesn't know.
     """
+    if body.startswith(_HEAD_OF_BUNDLED):
+        return cast("Message", _DECODER.decode(body))
     message: Any = json.loads(body)
     if not isinstance(message, dict) or message.get("version") != VERSION:
         raise ValueError(f"not a message of version {VERSION}")
     return cast("Message", message)
+
+
+_HEAD_OF_BUNDLED = f'{{"version":{BUNDLED},'
+_DECODER = msgspec.json.Decoder(_Bundled)
