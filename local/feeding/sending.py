@@ -64,11 +64,17 @@ async def send_all(
 ) -> None:
     """Sends each item, the first ones first; what one raises ends it."""
     under_way: set[asyncio.Future[None]] = set()
-    async with backlog.watched():
-        for item in items:
-            await backlog.room()
-            under_way.add(asyncio.ensure_future(send(item)))
-            if len(under_way) == at_once:
-                done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
-                await asyncio.gather(*done)
-        await asyncio.gather(*under_way)
+    try:
+        async with backlog.watched():
+            for item in items:
+                await backlog.room()
+                under_way.add(asyncio.ensure_future(send(item)))
+                if len(under_way) == at_once:
+                    done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+                    await asyncio.gather(*done)
+            await asyncio.gather(*under_way)
+    finally:
+        # Nobody would hear of what is still under way when this ends early.
+        for sending in under_way:
+            sending.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
