@@ -10,7 +10,8 @@ from benchmarks.race import Race, ratio, requests_of, summary
 from benchmarks.traffic import Traffic
 from functions.session.devices import device_of
 
-EVENTS = 1_000
+# As many as 100 messages of 20, the most that wakes `session`.
+EVENTS = 2_000
 ROUNDS, BATCHES, WARM_UP = 7, 8, 12
 AGAINST = (
     "raw text COPY of the same rows into the same tables, a commit for the same batch = 1"

@@ -80,7 +80,7 @@ class _Group:
         self.counts: dict[tuple[str, str], int] = {}
 
     def add(self, record: Kept) -> None:
-        at = record.created_at.isoformat(timespec="microseconds")
+        at = record.created_at.isoformat("T", "microseconds")
         line = _activity(record, at)
         self.activities.append(line)
         kind = record.event_type or ""
@@ -140,32 +140,34 @@ def _activity(record: Kept, at: str) -> str:
         record.time_zone,
         record.client_created_at,
     )
-    texts = f"{kind}{category}{action}{page}{referrer}{zone}"
-    if "\\" in texts or not texts.isprintable():
-        kind, category, action, page, referrer, zone = map(
-            cell, (kind, category, action, page, referrer, zone)
-        )
+    if _is_plain(f"{kind}{category}{action}{page}{referrer}{zone}"):
+        category, action = category or NULL, action or NULL
+        page, referrer, zone = page or NULL, referrer or NULL, zone or NULL
+    else:
+        kind, category, action = cell(kind), cell(category), cell(action)
+        page, referrer, zone = cell(page), cell(referrer), cell(zone)
     return (
-        f"{at}\t{record.id}\t{kind}"
-        f"\t{NULL if category is None else category}\t{NULL if action is None else action}"
-        f"\t{NULL if page is None else page}\t{NULL if referrer is None else referrer}"
+        f"{at}\t{record.id}\t{kind}\t{category}\t{action}\t{page}\t{referrer}"
         f"\t{NULL if record.metadata is None else _json(record.metadata)}"
         f"\t{NULL if record.sequence is None else record.sequence}"
-        f"\t{NULL if client is None else client.isoformat()}\t{NULL if zone is None else zone}\n"
+        f"\t{NULL if client is None else client.isoformat()}\t{zone}\n"
     )
 
 
 def _interaction(record: Kept, at: str) -> str:
+    content_type, done = record.content_type or "", record.interaction_type or ""
+    if not _is_plain(f"{content_type}{done}"):
+        content_type, done = cell(content_type), cell(done)
     return (
-        f"{at}\t{record.id}\t{_cell(record.content_type or '')}\t{record.content_id}"
-        f"\t{_cell(record.interaction_type or '')}"
+        f"{at}\t{record.id}\t{content_type}\t{record.content_id}\t{done}"
         f"\t{NULL if record.duration_seconds is None else record.duration_seconds}"
         f"\t{record.feed_id or NULL}\t{NULL if record.position is None else record.position}\n"
     )
 
 
-def _cell(text: str) -> str:
-    return text if text.isprintable() and "\\" not in text else cell(text)
+def _is_plain(texts: str) -> bool:
+    """Whether COPY reads these as they are."""
+    return texts.isprintable() and "\\" not in texts
 
 
 def _json(value: dict[str, Any]) -> str:

@@ -50,7 +50,7 @@ class Changes:
 
     def __init__(self, owners: Mapping[str, Owner]) -> None:
         self._owners = owners
-        self._event_ids: list[str] = []
+        self._event_ids: list[tuple[str, str]] = []
         self._activities: list[str] = []
         self._interactions: list[str] = []
         self._sessions: dict[tuple[str, bool, str], _Session] = {}
@@ -66,7 +66,7 @@ class Changes:
             f"\t{bundle.session_id}\t{'t' if ready.is_bot else 'f'}\t{ready.received_at}"
         )
         whole = f"{who}\t{bundle.sent_at or NULL}\t{ready.device}\n"
-        self._event_ids += ready.moments
+        self._event_ids += zip(ready.ids, ready.moments, strict=True)
         self._activities.append(bundle.activities.replace("\n", whole))
         if bundle.interactions:
             self._interactions.append(bundle.interactions.replace("\n", f"{who}\n"))
@@ -95,7 +95,7 @@ class Changes:
     @property
     def event_ids(self) -> str:
         """In the order of the ids."""
-        return "\n".join(sorted(self._event_ids, key=_id)) + "\n"
+        return "\n".join([moment for _, moment in sorted(self._event_ids)]) + "\n"
 
     @property
     def activities(self) -> str:
@@ -233,10 +233,6 @@ class _Person:
 
 
 _NOWHERE = "\t".join((NULL, NULL, NULL))
-
-
-def _id(moment: str) -> str:
-    return moment[_TIME + 1 :]
 
 
 def _least(one: Any, other: Any) -> Any:

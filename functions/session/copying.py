@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from itertools import chain
 
 from footfall.database import Database, Transaction
 from footfall.errors import BadDataError, TooSlowError
@@ -56,7 +57,7 @@ def _copy(transaction: Transaction, bundles: Sequence[Ready]) -> tuple[Sequence[
     zones = {zone for ready in bundles for zone in ready.bundle.time_zones}
     found = transaction.all(
         "look_up",
-        ids=_array(event for ready in bundles for event in ready.ids),
+        ids=_array(chain.from_iterable(ready.ids for ready in bundles)),
         anonymous_ids=visitors,
         time_zones=_array(filter(_ZONE.fullmatch, zones)),
     )

@@ -9,7 +9,7 @@ from footfall.bundles import NULL, Bundle, cell, records_of
 from footfall.events import Message, unpack
 from functions.session.changes import Ready
 from functions.session.devices import NO_HINTS, Hints, device_of, hints_of
-from functions.session.origins import Origin, Origins
+from functions.session.origins import Origins
 
 
 def prepare(body: str, origins: Origins) -> tuple[list[dict[str, Any]], list[Ready]]:
@@ -38,7 +38,7 @@ class _Request(NamedTuple):
 
 
 def _request(message: Message, origins: Origins) -> _Request:
-    origin = _origin(_NO_PLACE, message, origins)
+    where = _where(_NO_PLACE, message)
     return _Request(
         message.get("user_agent") or "",
         Hints(message.get("brands") or "", message.get("mobile") or "", message.get("platform") or ""),
@@ -46,8 +46,8 @@ def _request(message: Message, origins: Origins) -> _Request:
         "prefetch" in (message.get("purpose") or ""),
         # What a server sends is of no visit, unless it says of which.
         message.get("speaker") in ("browser", "user"),
-        _place(origin),
-        {"received_at": message["received_at"], **origin._asdict()},
+        _place(origins, *where),
+        {"received_at": message["received_at"], **origins.of(*where)._asdict()},
     )
 
 
@@ -58,7 +58,7 @@ def _ready(bundle: Bundle, message: Message, request: _Request, origins: Origins
     else:
         hints = hints_of(bundle.said(), request.hints)
     device, is_bot = _cells(user_agent or request.user_agent, hints)
-    where = request.place if place == _NO_PLACE else _place(_origin(place, message, origins))
+    where = request.place if place == _NO_PLACE else _place(origins, *_where(place, message))
     is_bot = not bundle.verified and (is_bot or request.is_ahead)
     return Ready(bundle, message, is_bot, f"{device}\t{where}")
 
@@ -86,7 +86,10 @@ def _cells(user_agent: str, hints: Hints) -> tuple[str, bool]:
     return "\t".join(map(cell, (device.device_type, device.browser, device.os))), device.is_bot
 
 
-def _place(origin: Origin) -> str:
+@lru_cache(maxsize=8_192)
+def _place(origins: Origins, address: str, country: str, city: str) -> str:
+    """The cells of an origin."""
+    origin = origins.of(address, country, city)
     return f"{origin.ip or NULL}\t{cell(origin.country)}\t{cell(origin.city)}"
 
 
@@ -107,7 +110,7 @@ def _prepare(
         prepared["wants_session"] = True
     if not _SAID_BY_SERVERS.isdisjoint(record):
         said = record.get("ip"), record.get("country"), record.get("city")
-        prepared |= _origin(said, message, origins)._asdict()
+        prepared |= origins.of(*_where(said, message))._asdict()
     if record["kind"] == "rejected":
         prepared["raw"] = origins.shortened(record["raw"])
         if "request" in record:
@@ -117,10 +120,10 @@ def _prepare(
     return prepared
 
 
-def _origin(said: Sequence[str | None], message: Message, origins: Origins) -> Origin:
-    """Of the address, country and city that an event says itself, or else of its request."""
+def _where(said: Sequence[str | None], message: Message) -> tuple[str, str, str]:
+    """Address, country and city that an event says itself, or else its request."""
     address, country, city = said
-    return origins.of(
+    return (
         address or message.get("viewer") or message.get("ip") or "",
         country or message.get("country") or "",
         city or message.get("city") or "",
