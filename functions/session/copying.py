@@ -1,16 +1,18 @@
 """Writes bundles by COPY: what is new, usual and of one session goes into the tables as ingest wrote it.
 
-A bundle is taken whole or not at all. One of which an event is stored already, stands twice in the batch, or
-names a time zone that Postgres doesn't know, is left to `writing`, which looks at each event; so are all,
-where Postgres refuses anything.
+A bundle is taken whole or not at all. One of which all is stored already says nothing, as after a redelivery;
+one of which a part is, or a dwell would grow, or that names a time zone that Postgres doesn't know, is left
+to `writing`, which looks at each event; so are all, where Postgres refuses anything.
 """
 
 import json
 import re
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import chain
 
+from footfall.bundles import dwells_of
 from footfall.database import Database, Transaction
 from footfall.errors import BadDataError, TooSlowError
 from functions.session.changes import Changes, Owner, Ready
@@ -23,16 +25,21 @@ def copy(database: Database, bundles: Sequence[Ready], patience: float) -> tuple
     """How many events were new, and the bundles that have to go the other way.
 
     Raises:
-        DatabaseUnavailableError: nothing was stored.
+        DatabaseUnavailableError: nothing, or a part, was stored; the same call may be made again.
     """
-    once, again = _apart(bundles)
-    if not once:
-        return 0, again
-    try:
-        usual, unusual = database.run(partial(_copy, bundles=once), patience=patience)
-    except (BadDataError, TooSlowError):
-        return 0, list(bundles)
-    return sum(len(ready.moments) for ready in usual), again + unusual
+    deadline = time.monotonic() + patience
+    new = 0
+    rest: list[Ready] = []
+    while bundles:
+        once, again = _apart(bundles)
+        try:
+            usual, unusual = database.run(partial(_copy, bundles=once), patience=deadline - time.monotonic())
+        except (BadDataError, TooSlowError):
+            return new, [*rest, *bundles]
+        new += sum(len(ready.moments) for ready in usual)
+        rest += unusual
+        bundles = again
+    return new, rest
 
 
 def _apart(bundles: Iterable[Ready]) -> tuple[list[Ready], list[Ready]]:
@@ -61,7 +68,7 @@ def _copy(transaction: Transaction, bundles: Sequence[Ready]) -> tuple[Sequence[
         anonymous_ids=visitors,
         time_zones=_array(filter(_ZONE.fullmatch, zones)),
     )
-    stored = {row["key"] for row in found if row["what"] == "event"}
+    stored = {row["key"]: row["duration_seconds"] for row in found if row["what"] == "event"}
     unknown = zones.difference(row["key"] for row in found if row["what"] == "zone")
     owners = {row["key"]: (row["user_id"], row["shared_at"]) for row in found if row["what"] == "owner"}
     usual: Sequence[Ready] = bundles
@@ -73,13 +80,26 @@ def _copy(transaction: Transaction, bundles: Sequence[Ready]) -> tuple[Sequence[
     return usual, unusual
 
 
-def _usual(bundles: Iterable[Ready], stored: set[str], unknown: set[str]) -> tuple[list[Ready], list[Ready]]:
+def _usual(
+    bundles: Iterable[Ready], stored: Mapping[str, int | None], unknown: set[str]
+) -> tuple[list[Ready], list[Ready]]:
+    """Without those that say nothing new."""
     usual: list[Ready] = []
     unusual: list[Ready] = []
     for ready in bundles:
-        is_usual = stored.isdisjoint(ready.ids) and unknown.isdisjoint(ready.bundle.time_zones)
-        (usual if is_usual else unusual).append(ready)
+        if stored.keys().isdisjoint(ready.ids) and unknown.isdisjoint(ready.bundle.time_zones):
+            usual.append(ready)
+        elif not (stored.keys() >= set(ready.ids) and _longest_known(ready, stored)):
+            unusual.append(ready)
     return usual, unusual
+
+
+def _longest_known(ready: Ready, stored: Mapping[str, int | None]) -> bool:
+    """Whether no dwell would grow."""
+    return all(
+        dwell is None or (known is not None and dwell <= known)
+        for dwell, known in ((dwell, stored[event]) for event, dwell in dwells_of(ready.bundle))
+    )
 
 
 def _write(transaction: Transaction, bundles: Iterable[Ready], owners: Mapping[str, Owner]) -> None:

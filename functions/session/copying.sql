@@ -10,16 +10,21 @@ FROM (
 ) AS buckets;
 
 -- look_up --
--- Which of these events are stored, whose these anonymous ids are, and which of these time zones there are.
-SELECT 'event' AS what, id::text AS key, NULL::text AS user_id, NULL::timestamptz AS shared_at
-FROM event_ids WHERE id = ANY (%(ids)s::uuid[])
+-- Which of these events are stored and with what dwell, whose these anonymous ids are, and which of these time zones
+-- there are.
+SELECT 'event' AS what, event_ids.id::text AS key, interaction.duration_seconds,
+       NULL::text AS user_id, NULL::timestamptz AS shared_at
+FROM event_ids
+LEFT JOIN content_interactions AS interaction
+    ON interaction.created_at = event_ids.created_at AND interaction.id = event_ids.id
+WHERE event_ids.id = ANY (%(ids)s::uuid[])
 UNION ALL
-SELECT 'owner', visitor.anonymous_id::text, owner.user_id::text, owner.shared_at
+SELECT 'owner', visitor.anonymous_id::text, NULL, owner.user_id::text, owner.shared_at
 FROM unnest(%(anonymous_ids)s::uuid[]) AS visitor (anonymous_id)
 CROSS JOIN LATERAL identity_owner(visitor.anonymous_id) AS owner
 WHERE EXISTS (SELECT FROM identities WHERE identities.anonymous_id = visitor.anonymous_id)
 UNION ALL
-SELECT 'zone', name, NULL, NULL FROM time_zones WHERE name = ANY (%(time_zones)s::text[]);
+SELECT 'zone', name, NULL, NULL, NULL FROM time_zones WHERE name = ANY (%(time_zones)s::text[]);
 
 /* prepared */
 -- copy_event_ids --

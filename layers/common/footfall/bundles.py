@@ -107,6 +107,11 @@ def records_of(bundle: Bundle) -> list[dict[str, Any]]:
     return found
 
 
+def dwells_of(bundle: Bundle) -> list[tuple[str, int | None]]:
+    """By interaction's id, in seconds."""
+    return [(row["id"], row.get("duration_seconds")) for row in _rows(INTERACTION, bundle.interactions)]
+
+
 def _rows(columns: tuple[str, ...], lines: str) -> Iterable[dict[str, Any]]:
     for line in lines.split("\n")[:-1]:
         cells = zip(columns, line.split("\t"), strict=True)
