@@ -191,14 +191,17 @@ class _Keeper:
         kept.traits = checked_traits(said.traits or {})
 
     def uuid(self, field: str, kind: Kind, value: str | None, names: dict[str, str]) -> str | None:
-        if value is None or value in self.known:
-            return value
-        if _CANONICAL.fullmatch(value):
-            self.known.add(value)
-            return value
+        if value is None:
+            return None
+        if kind != "session" or value[14:15] != "8":
+            if value in self.known:
+                return value
+            if _CANONICAL.fullmatch(value):
+                self.known.add(value)
+                return value
         if ids.is_junk(value) or len(value) > ids.MAX_LENGTH:
             raise UnusualError
-        if not ids.is_uuid(value):
+        if not ids.is_kept(kind, value):
             names[field] = value
         return ids.to_uuid(kind, value)
 

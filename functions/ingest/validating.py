@@ -153,7 +153,7 @@ class _Reader:
     def name(self, field: str, kind: Kind, value: str) -> None:
         self.record[field] = ids.to_uuid(kind, value)
         # The spelling of a UUID is not kept, or one page could change it for all who share the id.
-        if not ids.is_uuid(value):
+        if not ids.is_kept(kind, value):
             self.names[field] = value
 
     def times(self) -> None:

@@ -14,10 +14,12 @@ from itertools import chain
 
 from footfall.bundles import dwells_of
 from footfall.database import Database, Transaction
-from footfall.errors import BadDataError, TooSlowError
+from footfall.errors import BadDataError, ConflictError, TooSlowError
 from functions.session.changes import Changes, Owner, Ready
 from functions.session.relinking import LOCK_SPACE
 
+# Of copies of one event in a batch, and of meeting somebody who stores the same.
+ROUNDS = 3
 _ZONE = re.compile(r"[A-Za-z0-9_+/-]+", re.ASCII)
 
 
@@ -30,16 +32,21 @@ def copy(database: Database, bundles: Sequence[Ready], patience: float) -> tuple
     deadline = time.monotonic() + patience
     new = 0
     rest: list[Ready] = []
-    while bundles:
+    for _ in range(ROUNDS):
         once, again = _apart(bundles)
+        if not once:
+            break
         try:
             usual, unusual = database.run(partial(_copy, bundles=once), patience=deadline - time.monotonic())
+        except ConflictError:
+            # Somebody else stored an event meanwhile: now it is seen.
+            continue
         except (BadDataError, TooSlowError):
-            return new, [*rest, *bundles]
+            break
         new += sum(len(ready.moments) for ready in usual)
         rest += unusual
         bundles = again
-    return new, rest
+    return new, [*rest, *bundles]
 
 
 def _apart(bundles: Iterable[Ready]) -> tuple[list[Ready], list[Ready]]:
@@ -118,7 +125,9 @@ def _write(transaction: Transaction, bundles: Iterable[Ready], owners: Mapping[s
     transaction.copy("copy_session_changes", changes.sessions)
     transaction.run("write_sessions")
     if people := changes.people:
-        new = [row["id"] for row in transaction.all("write_bundled_profiles", people=json.dumps(people))]
+        seen = json.dumps(people)
+        transaction.run("make_bundled_profiles", people=seen)
+        new = [row["id"] for row in transaction.all("write_bundled_profiles", people=seen)]
         if new:
             transaction.run("describe_profiles", user_ids=new)
     transaction.run("count_bundled", counts=json.dumps(changes.counts))

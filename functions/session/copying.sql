@@ -12,6 +12,7 @@ FROM (
 -- look_up --
 -- Which of these events are stored and with what dwell, whose these anonymous ids are, and which of these time zones
 -- there are.
+/* prepared */
 SELECT 'event' AS what, event_ids.id::text AS key, interaction.duration_seconds,
        NULL::text AS user_id, NULL::timestamptz AS shared_at
 FROM event_ids
@@ -26,12 +27,10 @@ WHERE EXISTS (SELECT FROM identities WHERE identities.anonymous_id = visitor.ano
 UNION ALL
 SELECT 'zone', name, NULL, NULL, NULL FROM time_zones WHERE name = ANY (%(time_zones)s::text[]);
 
-/* prepared */
 -- copy_event_ids --
 -- Counts each id once: one that is there already undoes the whole.
 COPY event_ids (created_at, id) FROM STDIN;
 
-/* prepared */
 -- copy_activities --
 -- Writes activities.
 COPY user_activities (
@@ -41,7 +40,6 @@ COPY user_activities (
     device_type, browser, os, ip_address, country, city
 ) FROM STDIN;
 
-/* prepared */
 -- copy_interactions --
 -- Takes interactions.
 COPY bundled_interactions (
@@ -49,9 +47,9 @@ COPY bundled_interactions (
     user_id, is_linked, anonymous_id, session_id, is_bot, received_at
 ) FROM STDIN;
 
-/* prepared */
 -- name_bundled --
 -- Keeps the ids that were no UUIDs, so that answers can give them back.
+/* prepared */
 INSERT INTO external_ids (id, kind, external_id)
 SELECT DISTINCT ON (named.id) named.id, named.kind, named.external_id
 FROM jsonb_to_recordset(%(names)s::text::jsonb) AS named (id uuid, kind text, external_id text)
@@ -59,9 +57,9 @@ WHERE NOT EXISTS (SELECT FROM external_ids AS stored WHERE stored.id = named.id)
 ORDER BY named.id
 ON CONFLICT DO NOTHING;
 
-/* prepared */
 -- note_bundled_content --
 -- Notes content at its first event.
+/* prepared */
 INSERT INTO content AS known (content_type, content_id, first_seen_at, available)
 SELECT content_type, content_id, min(created_at), true
 FROM bundled_interactions
@@ -74,9 +72,9 @@ HAVING NOT EXISTS (
 ORDER BY content_type, content_id
 ON CONFLICT (content_type, content_id) DO UPDATE SET first_seen_at = least(known.first_seen_at, excluded.first_seen_at);
 
-/* prepared */
 -- write_bundled_interactions --
 -- Writes the interactions.
+/* prepared */
 INSERT INTO content_interactions (
     id, user_id, content_type, content_id, interaction_type, duration_seconds, engagement_score, created_at,
     anonymous_id, session_id, is_linked, is_bot, feed_id, position, received_at
@@ -87,7 +85,6 @@ SELECT
     anonymous_id, session_id, is_linked, is_bot, feed_id, position, received_at
 FROM bundled_interactions;
 
-/* prepared */
 -- copy_session_changes --
 -- Takes what happened in sessions.
 COPY session_changes (
@@ -98,9 +95,19 @@ COPY session_changes (
     owner_id, shared_at
 ) FROM STDIN;
 
+-- make_bundled_profiles --
+-- Makes the profiles of those who were never seen, before any is locked: who makes one while holding another would wait
+-- for who does it the other way round.
 /* prepared */
+INSERT INTO profiles (id, created_at, first_seen_at, last_seen_at, touched_by)
+SELECT id, first_at, first_at, last_at, pg_current_xact_id()
+FROM jsonb_to_recordset(%(people)s::text::jsonb) AS seen (id uuid, first_at timestamptz, last_at timestamptz)
+ORDER BY id
+ON CONFLICT DO NOTHING;
+
 -- write_bundled_profiles --
 -- Makes and changes the profiles of those who were seen; says who was never seen before that.
+/* prepared */
 WITH seen AS (
     SELECT * FROM jsonb_to_recordset(%(people)s::text::jsonb) AS seen (
         id uuid, first_at timestamptz, last_at timestamptz, activities bigint,
@@ -134,13 +141,12 @@ SELECT written.id
 FROM written
 JOIN seen ON seen.id = written.id AND seen.first_at = written.first_seen_at;
 
-/* prepared */
 -- count_bundled --
 -- Counts activities by minute and type.
+/* prepared */
 INSERT INTO live_counts AS known (minute, event_type, is_bot, events)
 SELECT minute, event_type, is_bot, events
 FROM jsonb_to_recordset(%(counts)s::text::jsonb)
     AS counted (minute timestamptz, event_type text, is_bot boolean, events bigint)
 ORDER BY minute, event_type, is_bot
 ON CONFLICT (minute, event_type, is_bot) DO UPDATE SET events = known.events + excluded.events;
-/* prepared */

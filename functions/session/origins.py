@@ -18,6 +18,10 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _NETWORKS = {4: 24, 6: 48}
 # As it stands in JSON, and in JSON within JSON; bounded, so that it takes linear time.
 _ADDRESS_IN_TEXT = re.compile(r'("(?:ip|viewer)\\{0,8}"\s{0,8}:\s{0,8}\\{0,8}")([^"\\]{0,100})')
+# In a list, as a bundle has it, nothing but itself says that it is an address.
+_ADDRESS_IN_LIST = re.compile(
+    r'(,\\{0,8}")(\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{0,4}:[0-9a-fA-F:.]{1,40})(?=\\{0,8}")'
+)
 _LONGEST_CITY = 100
 _IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}", re.ASCII)
 
@@ -71,7 +75,14 @@ class Origins:
 
     def shortened(self, text: str) -> str:
         """A text in which the addresses of a message or an event stand as they may be stored."""
-        return _ADDRESS_IN_TEXT.sub(lambda found: found[1] + (self._known(found[2])[0] or ""), text)
+
+        def kept(found: re.Match[str]) -> str:
+            return found[1] + (self._known(found[2])[0] or "")
+
+        def kept_in_list(found: re.Match[str]) -> str:
+            return found[0] if _address(found[2]) is None else kept(found)
+
+        return _ADDRESS_IN_LIST.sub(kept_in_list, _ADDRESS_IN_TEXT.sub(kept, text))
 
     def _find(self, text: str) -> tuple[str | None, Place]:
         if self._is_quick and _IPV4.fullmatch(text):

@@ -75,7 +75,7 @@ PATIENT = tuple(kind for kind in Population().kinds if kind != "unlink")
 CROWD = Population(
     anonymous=tuple(str(uuid5(NAMESPACE_OID, f"visitor {number}")) for number in range(40)),
     users=tuple(str(uuid5(NAMESPACE_OID, f"user {number}")) for number in range(20)),
-    sessions=tuple(str(uuid5(NAMESPACE_OID, f"session {number}")) for number in range(2)),
+    sessions=(*(str(uuid5(NAMESPACE_OID, f"session {number}")) for number in range(2)), None),
     contents=tuple(str(uuid5(NAMESPACE_OID, f"content {number}")) for number in range(200)),
     kinds=PATIENT,
 )
@@ -213,21 +213,25 @@ def before_each_row(store: Store, tables: Sequence[str], statement: LiteralStrin
 def test_each_table_is_locked_in_the_order_of_its_keys(store: Store, lane: Lane) -> None:
     chance = random.Random(0)
     records = [copy for number in range(200) for copy in event(chance.choice, number, Population())]
-    store.connection.execute("CREATE TABLE locked (number serial, name text, line jsonb, transaction xid8)")
+    store.connection.execute(
+        "CREATE TABLE locked (number serial, name text, line jsonb, transaction xid8, statement text)"
+    )
     before_each_row(
         store,
         tuple(KEYS),
-        "INSERT INTO locked (name, line, transaction)"
-        " VALUES (TG_TABLE_NAME, to_jsonb(NEW), pg_current_xact_id());",
+        # Profiles are made before the first one is locked.
+        "INSERT INTO locked (name, line, transaction, statement) VALUES (TG_TABLE_NAME, to_jsonb(NEW),"
+        " pg_current_xact_id(), CASE TG_TABLE_NAME WHEN 'profiles' THEN statement_timestamp()::text END);",
     )
     good = [record for record in records if not record.get("created_at", "").startswith("1999")]
     LANES[lane](store.database, good)
     for table, key in KEYS.items():
         lines = store.connection.execute(
-            "SELECT transaction::text, line FROM locked WHERE name = %s ORDER BY number", [table]
+            "SELECT transaction::text, statement, line FROM locked WHERE name = %s ORDER BY number", [table]
         )
         keys = [
-            (int(row["transaction"]), *(row["line"][column] for column in key)) for row in lines.fetchall()
+            (int(row["transaction"]), row["statement"] or "", *(row["line"][column] for column in key))
+            for row in lines.fetchall()
         ]
         assert len(keys) > 1, table
         assert keys == sorted(keys), table

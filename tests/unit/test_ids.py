@@ -36,10 +36,17 @@ def test_a_name_is_mapped_to_the_same_uuid_for_ever(kind: ids.Kind, name: str, m
 
 @given(TEXTS, TEXTS, st.sampled_from(KINDS), st.sampled_from(KINDS))
 def test_names_and_kinds_are_told_apart(one: str, other: str, kind: ids.Kind, other_kind: ids.Kind) -> None:
-    same = (one, kind) == (other, other_kind) or (ids.is_uuid(one) and one.lower() == other.lower())
+    kept = ids.is_kept(kind, one) and ids.is_kept(other_kind, other)
+    same = (one, kind) == (other, other_kind) or (kept and one.lower() == other.lower())
     assert (ids.to_uuid(kind, one) == ids.to_uuid(other_kind, other)) == same
     mapped = uuid.UUID(ids.to_uuid(kind, one))
-    assert ids.is_uuid(one) or (mapped.version, mapped.variant) == (5, uuid.RFC_4122)
+    assert ids.is_kept(kind, one) or (mapped.version, mapped.variant) == (5, uuid.RFC_4122)
+
+
+def test_a_session_cannot_be_called_by_an_id_that_the_server_makes() -> None:
+    made = "0d9c5a7e-2f4b-8c3d-9e8f-7a6b5c4d3e02"
+    assert ids.to_uuid("anonymous", made) == made
+    assert uuid.UUID(ids.to_uuid("session", made)).version == 5
 
 
 @given(st.uuids(), st.booleans())

@@ -79,6 +79,14 @@ def test_in_a_text_addresses_are_kept_no_further(kept: Any, stored: str) -> None
         assert json.loads(json.loads(Origins(kept).shortened(json.dumps(text)))) == expected
 
 
+def test_an_address_in_a_list_is_shortened_and_a_time_is_not() -> None:
+    text = '["agent","198.51.100.23",null,["x","10:30:00","2001:db8:1:2::3"]]'
+    assert json.loads(Origins().shortened(text)) == [
+        *("agent", "198.51.100.0", None),
+        ["x", "10:30:00", "2001:db8:1::"],
+    ]
+
+
 @pytest.mark.parametrize("one", ["\\", '"ip', '"ip"', '"ip":"', " ", '\\"ip\\"'])
 def test_a_hostile_text_costs_no_time(one: str) -> None:
     text = (one * 1_000_000)[:1_000_000]

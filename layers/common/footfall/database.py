@@ -14,7 +14,13 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
 from footfall import rds
-from footfall.errors import BadDataError, DatabaseUnavailableError, MissingSettingError, TooSlowError
+from footfall.errors import (
+    BadDataError,
+    ConflictError,
+    DatabaseUnavailableError,
+    MissingSettingError,
+    TooSlowError,
+)
 from footfall.settings import Settings
 
 T = TypeVar("T")
@@ -142,6 +148,8 @@ class Database:
             connection = self._open()
             with connection.transaction(), self._unmade_by_failure():
                 yield Transaction(connection, self._queries, self._made)
+        except errors.UniqueViolation as error:
+            raise ConflictError(_first_line(error)) from error
         except _BAD_DATA as error:
             raise BadDataError(_first_line(error)) from error
         except _RETRYABLE as error:

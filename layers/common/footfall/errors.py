@@ -14,6 +14,7 @@ FootfallError
 │       └── TooSlowError         one statement took longer than it may
 ├── FunctionFailedError          another function raised an error
 └── BadDataError                 Postgres refused a value; trying again won't help
+    └── ConflictError            a key is there already, perhaps of a moment ago
 """
 
 from http import HTTPStatus
@@ -96,3 +97,7 @@ class FunctionFailedError(FootfallError):
 
 class BadDataError(FootfallError):
     """The database refused a value."""
+
+
+class ConflictError(BadDataError):
+    """The database has this key already."""
