@@ -173,7 +173,7 @@ def _detach(connection: Connection, table: str, name: str) -> None:
 def finalize(connection: Connection, table: str, name: str) -> None:
     """Ends a detach that was given up.
 
-    Where a migration missed the month meanwhile, Postgres refuses, and the month stays; it can be dropped
+    Where a migration missed the month meanwhile, Postgres 18 refuses, and the month stays; it can be dropped
     as it is, under a lock that the whole table feels for a moment.
 
     Raises:
