@@ -1,12 +1,18 @@
 -- list_partitions --
--- The months that a partitioned table has, and those whose end was begun, oldest first.
+-- The months that a partitioned table has, and those whose end was begun: first one that is being detached (another can't be meanwhile), then the oldest.
 SELECT relname AS name, obj_description(oid, 'pg_class') IS NOT DISTINCT FROM %(mark)s AS is_going
-FROM pg_class
-WHERE oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = %(table)s::text::regclass)
+FROM pg_class LEFT JOIN pg_inherits ON inhrelid = oid AND inhparent = %(table)s::text::regclass
+WHERE inhparent IS NOT NULL
    OR relkind = 'r' AND relname ~ ('^' || %(table)s || '_\d{4}_\d\d$')
       AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = %(table)s::text::regclass)
       AND obj_description(oid, 'pg_class') = %(mark)s
-ORDER BY relname;
+ORDER BY inhdetachpending IS TRUE DESC, relname;
+
+-- list_pending --
+-- The months that are being detached, with their tables, of those that exist.
+SELECT parent.relname AS table, month.relname AS name
+FROM pg_inherits JOIN pg_class AS parent ON parent.oid = inhparent JOIN pg_class AS month ON month.oid = inhrelid
+WHERE inhdetachpending AND inhparent IN (SELECT to_regclass(name) FROM unnest(%(tables)s::text[]) AS name);
 
 -- partition_state --
 -- Whether detaching a month was begun and given up; nothing where it is detached.

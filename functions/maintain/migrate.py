@@ -9,6 +9,7 @@ from typing import LiteralString
 import psycopg
 
 from footfall.errors import FootfallError
+from functions.maintain.partitions import QUERIES, TABLES, finalize
 from functions.maintain.turns import Connection, turn
 
 FOLDER = Path(__file__).parent / "migrations"
@@ -55,12 +56,16 @@ def migrate(connection: Connection, now: datetime | None = None, folder: Path = 
         connection: the owner's, in autocommit mode.
 
     Raises:
+        BusyTableError: a table, or a month that is being detached, is in use.
         MigrationError: one failed, or was changed after it was applied; nothing was left behind.
     """
     applied: list[str] = []
     with turn(connection), connection.transaction():
         connection.execute("SELECT set_config('lock_timeout', %s, true)", [f"{LOCK_SECONDS * 1000:.0f}ms"])
-        for migration in _pending(connection, migrations(folder)):
+        pending = _pending(connection, migrations(folder))
+        if pending:
+            _end_detaching(connection)
+        for migration in pending:
             _apply(connection, migration, now or datetime.now(UTC))
             applied.append(migration.name)
     return applied
@@ -89,6 +94,15 @@ def _done(connection: Connection) -> dict[str, str]:
         "SELECT name, digest FROM schema_migrations"
     )
     return dict(rows.fetchall())
+
+
+def _end_detaching(connection: Connection) -> None:
+    """A migration misses a month that is being detached, which then differs from its table for good."""
+    for row in connection.execute(QUERIES["list_pending"], {"tables": list(TABLES)}).fetchall():
+        try:
+            finalize(connection, row["table"], row["name"])
+        except _BUSY as error:
+            raise BusyTableError(f"detaching {row['name']}: {error.diag.message_primary or error}") from error
 
 
 def _apply(connection: Connection, migration: Migration, now: datetime) -> None:

@@ -9,7 +9,7 @@ others read and write. A long reader of an old month holds up the upkeep alone.
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -21,6 +21,7 @@ from psycopg import sql
 
 from footfall import queries
 from footfall.months import month
+from footfall.telemetry import logger
 from functions.maintain.turns import Connection, turn
 
 TABLES = ("user_activities", "content_interactions", "impressions")
@@ -52,15 +53,34 @@ def upkeep(connection: Connection, now: datetime, retention_months: int) -> Upke
         connection: the owner's, in autocommit mode, with rows as dicts.
 
     Raises:
-        psycopg.errors.LockNotAvailable: a table stayed busy; what was done so far stands.
+        psycopg.Error: the first failure, as where a table stayed busy; what could be done was done.
     """
     oldest = _oldest(now, retention_months)
+    done = Upkeep([], [])
+    failures: list[psycopg.Error] = []
     with turn(connection):
         # Making waits for nobody; dropping may have to give up, and then the months ahead are there.
-        made = make_months(connection, now, retention_months)
-        dropped = [name for table in TABLES for name in _drop_old(connection, table, oldest)]
-        _prune(connection, oldest)
-    return Upkeep(made, dropped)
+        for table in TABLES:
+            with _put_off(failures):
+                done.made.extend(_make_missing(connection, table, oldest, now, None))
+        for table in TABLES:
+            with _put_off(failures):
+                done.dropped.extend(_drop_old(connection, table, oldest))
+        with _put_off(failures):
+            _prune(connection, oldest)
+    if failures:
+        raise failures[0]
+    return done
+
+
+@contextmanager
+def _put_off(failures: list[psycopg.Error]) -> Iterator[None]:
+    """One table's failure is no reason to leave the others alone."""
+    try:
+        yield
+    except psycopg.Error as error:
+        logger("maintain").warning("a part of the upkeep failed", extra={"reason": str(error)})
+        failures.append(error)
 
 
 def make_months(
@@ -143,12 +163,25 @@ def _detach(connection: Connection, table: str, name: str) -> None:
     """Goes on where it was given up."""
     parameters = {"name": name}
     for row in connection.execute(QUERIES["partition_state"], parameters).fetchall():
-        how = sql.SQL("FINALIZE" if row["is_pending"] else "CONCURRENTLY")
-        connection.execute(
-            sql.SQL("ALTER TABLE {} DETACH PARTITION {} {}").format(
-                sql.Identifier(table), sql.Identifier(name), how
-            )
-        )
+        if row["is_pending"]:
+            finalize(connection, table, name)
+        else:
+            statement = sql.SQL("ALTER TABLE {} DETACH PARTITION {} CONCURRENTLY")
+            connection.execute(statement.format(sql.Identifier(table), sql.Identifier(name)))
+
+
+def finalize(connection: Connection, table: str, name: str) -> None:
+    """Ends a detach that was given up.
+
+    Where a migration missed the month meanwhile, Postgres 18 refuses, and the month stays; it can be dropped
+    as it is, under a lock that the whole table feels for a moment.
+
+    Raises:
+        psycopg.errors.LockNotAvailable: somebody reads the month.
+    """
+    statement = sql.SQL("ALTER TABLE {} DETACH PARTITION {} FINALIZE")
+    with suppress(psycopg.errors.DatatypeMismatch), connection.transaction():
+        connection.execute(statement.format(sql.Identifier(table), sql.Identifier(name)))
 
 
 def _drop(connection: Connection, name: str) -> None:

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,8 @@ from footfall.months import month
 from footfall.settings import Settings
 from functions.maintain import handler, partitions
 from functions.maintain.handler import maintain
-from functions.maintain.migrate import FOLDER, MigrationError, ahead, migrate, migrations
-from functions.maintain.partitions import MONTHS_AHEAD, TABLES, upkeep
+from functions.maintain.migrate import FOLDER, BusyTableError, MigrationError, ahead, migrate, migrations
+from functions.maintain.partitions import MONTHS_AHEAD, TABLES, make_months, upkeep
 from local.postgres import PostgresServer, installed_versions
 from tests.integration.writing import message, record, writer_of
 from tests.samples import load
@@ -300,13 +301,73 @@ def test_what_stays_busy_is_left_for_the_next_run_and_months_are_made_all_the_sa
     monkeypatch.setattr("functions.maintain.partitions.ATTEMPTS", 2)
     migrate(empty, NOW)
     upkeep(empty, NOW, retention_months=1)
+    empty.execute("INSERT INTO live_counts VALUES ('2031-01-01', 'page_view', false, 1)")
     with connect(empty_database_url) as writer, writer.transaction():
         writer.execute(INSERT, LATE)
         with pytest.raises(psycopg.errors.LockNotAvailable):
             upkeep(empty, month(NOW, 1), retention_months=1)
     assert one(empty, "SELECT to_regclass('impressions_2031_09') IS NOT NULL")
+    # The other tables' months are gone, and what belongs to them is pruned.
+    assert one(empty, "SELECT to_regclass('impressions_2031_03') IS NULL")
+    assert one(empty, "SELECT count(*) FROM live_counts") == 0
     done = upkeep(empty, month(NOW, 1), retention_months=1)
-    assert (done.made, done.dropped) == ([], GOING)
+    assert (done.made, done.dropped) == ([], GOING[:1])
+
+
+PENDING = "SELECT count(*) FROM pg_inherits WHERE inhdetachpending"
+
+
+@contextmanager
+def detaching(empty: Connection, url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A detach was given up, since somebody uses the month until the end."""
+    with connect(url) as writer, writer.transaction(), monkeypatch.context() as patch:
+        patch.setattr("functions.maintain.partitions.ATTEMPTS", 1)
+        migrate(empty, NOW)
+        upkeep(empty, NOW, retention_months=1)
+        writer.execute(INSERT, LATE)
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            upkeep(empty, month(NOW, 1), retention_months=1)
+        assert one(empty, PENDING) == 1
+        yield
+
+
+def test_a_detach_that_was_given_up_is_ended_before_a_migration(
+    empty_database_url: str, empty: Connection, migrations_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("functions.maintain.migrate.LOCK_SECONDS", 0.1)
+    (migrations_folder / "9999_next.sql").write_text("ALTER TABLE user_activities ADD COLUMN next text;")
+    with detaching(empty, empty_database_url, monkeypatch):
+        assert migrate(empty, NOW) == [], "without a migration nobody is waited for"
+        with pytest.raises(BusyTableError, match=r"^detaching user_activities_2031_03: .*lock timeout"):
+            migrate(empty, NOW, migrations_folder)
+    assert migrate(empty, NOW, migrations_folder) == ["9999_next"]
+    assert one(empty, PENDING) == 0
+    assert upkeep(empty, month(NOW, 1), retention_months=1).dropped == GOING[:1]
+
+
+def test_a_month_that_a_migration_missed_is_dropped_and_keeps_no_other_migration(
+    empty_database_url: str, empty: Connection, migrations_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (migrations_folder / "9999_next.sql").write_text("ALTER TABLE user_activities ADD COLUMN next text;")
+    with detaching(empty, empty_database_url, monkeypatch):
+        pass
+    empty.execute("ALTER TABLE user_activities ADD COLUMN missed text")
+    assert migrate(empty, NOW, migrations_folder) == ["9999_next"]
+    assert upkeep(empty, month(NOW, 1), retention_months=1).dropped == GOING[:1]
+    assert one(empty, "SELECT to_regclass('user_activities_2031_03') IS NULL")
+
+
+def test_a_detach_that_was_given_up_is_ended_before_older_months(
+    empty_database_url: str, empty: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with detaching(empty, empty_database_url, monkeypatch):
+        # More is kept for a while, as by a deploy.
+        made = make_months(empty, month(NOW, 1), retention_months=2)
+        made += make_months(empty, month(NOW, 1), retention_months=3)
+    assert "user_activities_2031_02" in made
+    dropped = upkeep(empty, month(NOW, 1), retention_months=1).dropped
+    assert dropped[0] == GOING[0]
+    assert sorted(dropped) == sorted({*GOING, *made})
 
 
 def test_a_month_that_was_detached_when_the_upkeep_ended_is_dropped_by_the_next(
