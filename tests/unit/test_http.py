@@ -18,6 +18,7 @@ ANSWERS: dict[str, tuple[int, str]] = {
     "FootfallError": (500, "internal"),
     "MissingSettingError": (500, "internal"),
     "BadDataError": (500, "internal"),
+    "ConflictError": (500, "internal"),
     "FunctionFailedError": (500, "internal"),
     "RequestError": (400, "bad_request"),
     "BadRequestError": (400, "bad_request"),
