@@ -2,11 +2,12 @@
 
 It goes through `write` like everything that comes from the queue: what is stored already counts once, so a
 replay may be killed, repeated, or run beside another. A row is marked after its event is stored; one that is
-refused again stays, with the new reason. Times of receipt stay the first ones.
+refused again, or takes too long by itself, stays, with the new reason. Times of receipt stay the first ones.
 
     {"replayed": 2, "stayed": {"the reason": 1}, "left": 40, "after": "the last id", "refused": [...]}
 
-`refused` are events that ingest has to validate again; they come back to `write_validated`.
+`refused` are events that ingest has to validate again; they come back to `write_validated`. A step that runs
+out of time ends before the row that it didn't reach, but reaches at least one.
 """
 
 import json
@@ -17,14 +18,16 @@ from datetime import datetime
 from typing import Any
 
 from footfall.database import Database, Row, Transaction
+from footfall.errors import DatabaseUnavailableError, TooSlowError
 from footfall.events import VERSION, dumps
 from functions.session.origins import Origins
 from functions.session.preparing import NOT_A_MESSAGE, records_of_message
-from functions.session.writing import StoredRecord, write
+from functions.session.writing import Refuse, StoredRecord, write
 
 Step = dict[str, Any]
 # By the ids of rows; none where the row's event is stored now.
 Reasons = dict[str, str | None]
+Records = dict[str, list[dict[str, Any]]]
 # Of one step: rows that are all refused again take two transactions each, and what ingest validates again
 # travels in an answer (6 MB).
 MOST_ROWS = 100
@@ -32,6 +35,10 @@ MOST_BYTES = 1024 * 1024
 BEGINNING = "00000000-0000-0000-0000-000000000000"
 # Names the row of a record; no column takes it.
 _ROW = "quarantine_id"
+TOO_SLOW = "too slow"
+# A row that is too slow takes two statements' time. Begun later than this before the deadline, they and the
+# marking would take longer than the function may.
+LAST_BEGINS_SECONDS = 2.0
 
 
 def replay(database: Database, origins: Origins, after: str, now: datetime, patience: float) -> Step:
@@ -43,15 +50,18 @@ def replay(database: Database, origins: Origins, after: str, now: datetime, pati
     deadline = time.monotonic() + patience
     rows, left = _next(database, after, deadline)
     reasons: Reasons = {}
-    records: list[StoredRecord] = []
+    records: Records = {}
     for row in rows:
         if row["stage"] == "session":
+            reasons[str(row["id"])] = None
             try:
-                records += _of(row["id"], _records_of(row["raw"], origins))
-                reasons[str(row["id"])] = None
+                records[str(row["id"])] = _records_of(row["raw"], origins)
             except NOT_A_MESSAGE as error:
                 reasons[str(row["id"])] = f"not a message: {error}"
-    replayed = _write(database, records, reasons, now, deadline)
+    replayed, unreached = _write(database, records, reasons, now, deadline)
+    if unreached:
+        reached = [str(row["id"]) for row in rows].index(unreached[0])
+        rows, left = rows[:reached], left + len(rows) - reached
     unknown = [row["reason"] for row in rows if row["stage"] == "ingest" and row["request"] is None]
     return {
         "replayed": replayed,
@@ -67,38 +77,70 @@ def write_validated(
 ) -> Step:
     """Writes what ingest takes now ({"id", "received_at", "request", "records" or "reason"}).
 
+    `left` of these, behind the id `after`, weren't reached.
+
     Raises:
         DatabaseUnavailableError: nothing was marked; the same call may be made again.
     """
     reasons: Reasons = {}
-    records: list[StoredRecord] = []
+    records: Records = {}
     for event in events:
         reasons[event["id"]] = event.get("reason")
-        records += _of(event["id"], _prepared(event, origins) if "records" in event else [])
-    replayed = _write(database, records, reasons, now, time.monotonic() + patience)
-    return {"replayed": replayed, "stayed": Counter(filter(None, reasons.values()))}
-
-
-def _of(row_id: object, records: Iterable[StoredRecord]) -> list[StoredRecord]:
-    return [{**record, _ROW: str(row_id)} for record in records]
+        if "records" in event:
+            records[event["id"]] = _prepared(event, origins)
+    replayed, unreached = _write(database, records, reasons, now, time.monotonic() + patience)
+    return {
+        "replayed": replayed,
+        "stayed": Counter(filter(None, reasons.values())),
+        "left": len(unreached),
+        "after": next(reversed(reasons), None),
+    }
 
 
 def _write(
-    database: Database, records: list[StoredRecord], reasons: Reasons, now: datetime, deadline: float
-) -> int:
-    """How many rows were marked; adds the reasons of those that were refused again."""
+    database: Database, records: Records, reasons: Reasons, now: datetime, deadline: float
+) -> tuple[int, list[str]]:
+    """How many rows were marked, and which of `reasons` weren't reached: they are taken from it.
+
+    Adds the reasons of those that were refused again.
+    """
 
     def refuse(record: StoredRecord, reason: str) -> None:
         reasons[record[_ROW]] = reason
 
-    write(database, records, deadline - time.monotonic(), refuse)
+    named = {row: [{**record, _ROW: row} for record in found] for row, found in records.items()}
+    unreached: list[str] = []
+    try:
+        # Without patience it isn't looked for what is slow among them, which would take all the time.
+        write(database, [record for found in named.values() for record in found], 0, refuse)
+    except DatabaseUnavailableError:
+        unreached = _write_each(database, named, reasons, deadline, refuse)
     concluded = database.run(
         lambda transaction: transaction.all(
             "conclude_replay", ids=list(reasons), reasons=list(reasons.values()), now=now
         ),
         patience=deadline - time.monotonic(),
     )
-    return int(concluded[0]["replayed"])
+    return int(concluded[0]["replayed"]), unreached
+
+
+def _write_each(
+    database: Database, records: Records, reasons: Reasons, deadline: float, refuse: Refuse
+) -> list[str]:
+    """Row by row, with patience; what it hasn't reached is taken from `reasons`."""
+    for number, (row, found) in enumerate(records.items()):
+        patience = deadline - time.monotonic()
+        if number and patience < LAST_BEGINS_SECONDS:
+            unreached = list(reasons)[list(reasons).index(row) :]
+            for one in unreached:
+                del reasons[one]
+            return unreached
+        reasons[row] = None
+        try:
+            write(database, found, patience, refuse)
+        except TooSlowError:
+            reasons[row] = TOO_SLOW
+    return []
 
 
 def _next(database: Database, after: str, deadline: float) -> tuple[list[Row], int]:

@@ -110,7 +110,7 @@ def test_what_ingest_refused_is_carried_to_it_and_back(monkeypatch: pytest.Monke
     def session(event: Any) -> Step:
         seen.append(("session", event))
         if event["replay"] == "validated":
-            return {"replayed": 1, "stayed": {"no": 2}}
+            return {"replayed": 1, "stayed": {"no": 2}, "left": 0, "after": "8"}
         return {"replayed": 3, "stayed": {"no": 1, "never": 1}, "left": 4, "after": "9", "refused": refused}
 
     def ingest(event: Any) -> Step:
@@ -128,6 +128,49 @@ def test_what_ingest_refused_is_carried_to_it_and_back(monkeypatch: pytest.Monke
     ]
     stayed = {"no": 3, "never": 1}
     assert answer == {"replayed": 4, "stayed": stayed, "left": 4, "after": "9", "finished": False}
+
+
+@pytest.mark.parametrize("away", ["ingest", "validated"])
+def test_what_was_stored_is_counted_although_the_rest_of_its_step_is_away(
+    monkeypatch: pytest.MonkeyPatch, away: str
+) -> None:
+    stored, lost = iter([1, 0, 0]), 2
+
+    def answer(part: str, found: Step) -> Step:
+        nonlocal lost
+        if part == away and lost:
+            lost -= 1
+            return {"unavailable": "asleep"}
+        return found
+
+    def session(event: Any) -> Step:
+        if event["replay"] == "validated":
+            return answer("validated", {"replayed": 1, "stayed": {}, "left": 0, "after": "7"})
+        done = {"replayed": next(stored), "stayed": {"no": 1}}
+        return {**done, "left": 0, "after": "7", "refused": [{"id": "7"}]}
+
+    rooms = {"session": session, "ingest": lambda _: answer("ingest", {"events": [{"id": "7"}]})}
+    pauses: list[float] = []
+    with serving(rooms) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", address)
+        found = replay.replay(lambda event: handler.lambda_handler(event, None), "quarantine", pauses.append)
+        handler._functions().close()
+    assert found == (2, {"no": 1})
+    assert len(pauses) == 1
+
+
+def test_a_step_that_ran_out_of_time_goes_on_where_it_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    def session(event: Any) -> Step:
+        if event["replay"] == "validated":
+            return {"replayed": 1, "stayed": {"too slow": 1}, "left": 2, "after": "7"}
+        return {"replayed": 3, "stayed": {}, "left": 0, "after": "9", "refused": [{"id": "6"}]}
+
+    with serving({"session": session, "ingest": lambda _: {"events": []}}) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", address)
+        answer = handler.lambda_handler({"replay": "quarantine"}, None)
+        handler._functions().close()
+    stayed = {"too slow": 1}
+    assert answer == {"replayed": 4, "stayed": stayed, "left": 2, "after": "7", "finished": False}
 
 
 def fail(_: Any) -> Step:

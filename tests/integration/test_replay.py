@@ -3,10 +3,12 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -408,6 +410,61 @@ def test_replays_at_once_store_and_count_everything_once(site: Site) -> None:
     site.clear()
     site.deliver(message(*events))
     assert site.dump() == found
+
+
+@contextmanager
+def slow(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever is of the user `slow` takes longer than a statement may, as somebody holds that profile."""
+    monkeypatch.setattr(handler, "STATEMENT_SECONDS", 1)
+    site.deliver(message(record(anonymous_id=None, user_id=user("slow"))))
+    with connect(site.url) as holder, holder.transaction():
+        holder.execute("SELECT FROM profiles FOR UPDATE")
+        yield
+
+
+def slow_event(**fields: Any) -> dict[str, Any]:
+    return record(anonymous_id=None, user_id=user("slow"), created_at=LONG_AGO.isoformat(), **fields)
+
+
+def test_what_is_always_too_slow_keeps_nothing_out_that_is_behind_it(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with slow(site, monkeypatch):
+        site.deliver(message(slow_event(id=str(UUID(int=1))), *poisoned(104)))
+        make_months(site.owner, datetime.now(UTC), 24)
+        assert site.replay() == (104, {})
+        assert site.waiting() == [("session", replaying.TOO_SLOW)]
+        assert site.replay() == (0, {replaying.TOO_SLOW: 1})
+    assert site.replay() == (1, {})
+    assert site.writer.one("SELECT count(*) FROM user_activities") == (106,)
+
+
+def test_a_step_without_time_ends_where_it_is_and_the_next_goes_on(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what is slow in both ways to be stored again."""
+    # Nothing is begun after the first that was slow.
+    monkeypatch.setattr(replaying, "LAST_BEGINS_SECONDS", 3.5)
+    users = ("fast", "slow", "fast", "slow", "fast")
+    bad = [{**VIEW, "user_id": who, "event_type": number} for number, who in enumerate(users)]
+    with slow(site, monkeypatch):
+        site.deliver(request(VIEW, *bad, speaker=SERVER))
+        site.deliver(message(*(slow_event() for _ in range(2)), *poisoned(3)))
+        mended = """(raw::jsonb || '{"event_type": "search"}')::text"""
+        site.owner.execute(f"UPDATE quarantine SET raw = {mended} WHERE stage = 'ingest'".encode())
+        make_months(site.owner, datetime.now(UTC), 24)
+        event: Step = {"replay": "quarantine"}
+        replayed, steps, step = 0, 0, {"finished": False}
+        while not step["finished"]:
+            step = operate_handler.lambda_handler(event, None)
+            replayed, steps, event["after"] = replayed + step["replayed"], steps + 1, step["after"]
+        assert (replayed, steps > 1) == (6, True)
+        assert {(stage, reason) for stage, reason in site.waiting()} == {
+            ("session", replaying.TOO_SLOW),
+            ("ingest", replaying.TOO_SLOW),
+        }
+    assert site.replay()[0] == 4
+    assert site.waiting() == []
 
 
 def test_nothing_is_marked_while_the_database_is_away(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
