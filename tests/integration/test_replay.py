@@ -418,6 +418,7 @@ def slow(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(handler, "STATEMENT_SECONDS", 1)
     site.deliver(message(record(anonymous_id=None, user_id=user("slow"))))
     with connect(site.url) as holder, holder.transaction():
+        holder.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         holder.execute("SELECT FROM profiles FOR UPDATE")
         yield
 
