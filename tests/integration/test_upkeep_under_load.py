@@ -35,7 +35,7 @@ LONGEST_WAIT = "1s"
 REPORT_SECONDS = 2
 WAITING = """
 SELECT relation::regclass::text AS name FROM pg_locks JOIN pg_stat_activity USING (pid)
-WHERE datname = current_database() AND usename = 'footfall_session' AND relation IS NOT NULL AND NOT granted
+WHERE datname = current_database() AND usename = 'footfall_session' AND locktype = 'relation' AND NOT granted
 """
 Connection = psycopg.Connection[Row]
 
