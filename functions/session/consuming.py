@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from footfall.database import Database
+from footfall.errors import TooSlowError
 from footfall.telemetry import logger
 from functions.session.changes import Ready
 from functions.session.copying import copy
@@ -54,8 +55,16 @@ def _consume(database: Database, messages: Mapping[str, str], deadline: float, o
         else:
             records += found
             bundles += ready
-    # What ties an anonymous id comes before what is linked by it: less has to be linked afterwards.
-    new = write(database, records, deadline - time.monotonic())
+    new, slow = 0, None
+    try:
+        # What ties an anonymous id comes before what is linked by it: less has to be linked afterwards.
+        new = write(database, records, deadline - time.monotonic())
+    except TooSlowError as error:
+        # It must not keep its neighbours out.
+        slow = error
     copied, rest = copy(database, bundles, deadline - time.monotonic())
     loose = [record for ready in rest for record in unbundle(ready, origins)]
-    return new + copied + write(database, loose, deadline - time.monotonic())
+    new += copied + write(database, loose, deadline - time.monotonic())
+    if slow is not None:
+        raise slow
+    return new

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from footfall import ids
-from footfall.database import Database
+from footfall.database import Database, connect
+from footfall.errors import TooSlowError
 from functions.session.changes import Ready
 from functions.session.consuming import consume
 from functions.session.copying import copy
@@ -15,7 +16,7 @@ from functions.session.preparing import prepare
 from functions.session.writing import QUERIES
 from local.postgres.roles import let_in
 from tests.integration.deliveries import BASE, messages, prepared
-from tests.integration.writing import CHROME, Writer, at, record, writer_of
+from tests.integration.writing import CHROME, Writer, at, identify, record, writer_of
 
 OTHER = ids.to_uuid("session", "other")
 
@@ -118,3 +119,17 @@ def test_a_stored_event_is_seen_by_its_key_when_nobody_looked(database: Database
     assert copy(blind, [ready], patience=0) == (0, [ready])
     blind.close()
     assert writer.one("SELECT page_views FROM user_sessions") == (1,)
+
+
+def test_a_record_that_is_too_slow_keeps_no_bundle_out(
+    database: Database, database_url: str, writer: Writer
+) -> None:
+    told, view = identify("ada"), record(anonymous_id=OTHER)
+    consume(database, messages([prepared(identify("ada"), BASE, CHROME)]), patience=0)
+    hasty = Database(database._url, QUERIES, statement_seconds=1)
+    with connect(database_url) as other, other.transaction():
+        other.execute("SELECT FROM profiles FOR UPDATE")
+        with pytest.raises(TooSlowError):
+            consume(hasty, messages([prepared(one, BASE, CHROME) for one in (told, view)]), patience=0)
+    hasty.close()
+    assert writer.one("SELECT id FROM user_activities") == (view["id"],)
