@@ -114,7 +114,7 @@ class Site:
     def shares(self, user: str) -> dict[str, float]:
         """The score of each content type."""
         found = (row["preference_value"] for row in self.preferences(user).values())
-        return {value["type"]: value["score"] for value in found if "score" in value}
+        return {value["type"]: value["score"] for value in found if "type" in value}
 
     def suggestion(self, user: str) -> Json:
         [row] = self.rows("SELECT * FROM suggestions WHERE user_id = %s", user_id(user))

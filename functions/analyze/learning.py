@@ -4,20 +4,24 @@ A run can be killed at any moment: what a chunk learned is computed anew from th
 twice changes nothing, and the next run goes on where the last one noted to be. The watermark is a transaction
 id, not a time: a user whose events were committed late carries a transaction that is not below it.
 
+What is dear is learned of a bounded number of users in a run, of who waits longest for it first.
+
 Shards run beside each other: each has a lock and a watermark of its own, and writes of its own users only.
 """
 
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from footfall import queries, suggesting
+from footfall import queries, rules, suggesting
 from footfall.database import Database, Transaction
 from footfall.errors import DatabaseUnavailableError
+from footfall.rules import NextAction
+from footfall.suggesting import array
 from footfall.telemetry import Metric, count, logger, measure
 from functions.analyze.shards import Shard, all_shards
 
@@ -27,7 +31,11 @@ QUERIES = {**queries.load(Path(__file__).parent), **suggesting.QUERIES}
 
 # Any constant: keeps these advisory locks apart from others'.
 LOCK_SPACE = 7_302
-CHUNK = 500
+CHUNK = 2_000
+# What is dear to learn (attributes, who is alike) waits its turn: of so many users at a time, in a run of one
+# in so many of whom it learned, or of one such lot where those are fewer.
+LOT = 50
+ONE_IN = 200
 NOBODY = "00000000-0000-0000-0000-000000000000"
 # Above every transaction id.
 END = str(2**64 - 1)
@@ -103,7 +111,10 @@ def _learn_users(database: Database, shard: Shard, now: datetime, has_time: Call
     if not touched.finished:
         return touched
     expired = _learn_expired(database, shard, now, has_time)
-    return Run(touched.users + expired.users, expired.finished)
+    users = touched.users + expired.users
+    if expired.finished:
+        _refine(database, shard, now, has_time, users)
+    return Run(users, expired.finished)
 
 
 def _learn_touched(database: Database, shard: Shard, now: datetime, has_time: Callable[[], bool]) -> Run:
@@ -133,6 +144,19 @@ def _learn_expired(database: Database, shard: Shard, now: datetime, has_time: Ca
     return Run(len(expired), finished=True)
 
 
+def _refine(
+    database: Database, shard: Shard, now: datetime, has_time: Callable[[], bool], learned: int
+) -> None:
+    """What rests on what was learned of others, when that is known; who is left waits for the next run."""
+    room = max(LOT, learned // ONE_IN)
+    found = database.run(lambda transaction: transaction.all("users_waiting", limit=room, **_part(shard)))
+    waiting = [row["user_id"] for row in found]
+    for done in range(0, len(waiting), LOT):
+        if not has_time():
+            return
+        database.run(partial(refine, user_ids=waiting[done : done + LOT], now=now))
+
+
 def _begin(progress: dict[str, Any]) -> Position:
     if int(progress["watermark"]) > int(progress["next_to_come"]):
         # The database was restored elsewhere and its transactions count anew: look at everyone once, also at
@@ -154,20 +178,41 @@ def _learn_chunk(
         return None
     own = [row["user_id"] for row in touched if row["is_own"]]
     if own:
-        learn(transaction, own, now)
+        # Where nothing is noted, or notes of another database, whatever else is noted says nothing either.
+        learn(transaction, own, now, anew=at.watermark == "0")
     last = touched[-1]
     position = replace(at, after_touch=last["touched_by"], after_user=str(last["user_id"]))
     _save(transaction, shard, at.watermark, position, now, finished=False)
     return position, len(own)
 
 
-def learn(transaction: Transaction, user_ids: Sequence[Any], now: datetime) -> None:
-    """All that is learned of these users, from their events."""
-    transaction.run("learn_preferences", user_ids=user_ids, now=now)
-    transaction.run("learn_active_hours", user_ids=user_ids, now=now)
-    actions = suggesting.next_actions(transaction, user_ids, now)
-    rows = [{"user_id": str(user_id), **asdict(action)} for user_id, action in actions.items()]
+def learn(transaction: Transaction, user_ids: Sequence[str], now: datetime, *, anew: bool = False) -> None:
+    """All that is learned of these users by themselves, from their events.
+
+    Args:
+        anew: also what is noted as learned already.
+    """
+    everyone = array(user_ids)
+    transaction.run("learn_preferences", user_ids=everyone, now=now, anew=anew, **_basis(now))
+    transaction.run("learn_active_hours", user_ids=everyone, now=now)
+    same: dict[int, tuple[NextAction, list[str]]] = {}
+    for user_id, action in suggesting.next_actions(transaction, user_ids, now).items():
+        same.setdefault(id(action), (action, []))[1].append(user_id)
+    rows = [{"users": array(users), **asdict(action)} for action, users in same.values()]
     transaction.run("write_suggestions", suggestions=json.dumps(rows), now=now)
+
+
+def refine(transaction: Transaction, user_ids: Sequence[str], now: datetime) -> None:
+    """Which attributes and authors these users like, who is alike, and what those like."""
+    everyone, basis = array(user_ids), _basis(now)
+    transaction.run("learn_attributes", user_ids=everyone, now=now, **basis)
+    found = transaction.all("similar_users", user_ids=everyone, now=now)
+    transaction.run("write_similar_users", found=json.dumps(found, default=str), now=now)
+    transaction.run("predict_preferences", user_ids=everyone, now=now, **basis)
+
+
+def _basis(now: datetime) -> dict[str, Any]:
+    return {"day": now.astimezone(UTC).date(), **rules.load().preferences}
 
 
 def _learn_for_all(database: Database, shard: Shard, now: datetime) -> None:

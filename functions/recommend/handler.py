@@ -48,7 +48,7 @@ def get_next_action(request: Request) -> Answer:
 
 def get_similar_users(request: Request) -> Answer:
     user_id, limit = _user(request, READ), request.limit(10, 100)
-    return _answer(lambda transaction: people.similar_users(transaction, user_id, limit))
+    return _answer(lambda transaction: people.similar_users(transaction, user_id, limit, datetime.now(UTC)))
 
 
 def get_insights(request: Request) -> Answer:
@@ -95,7 +95,7 @@ def _user(request: Request, scope_for_others: str) -> str:
 
 
 def _key(request: Request) -> str:
-    return _storable("key", request.path["key"])
+    return people.key_of(_storable("key", request.path["key"]))
 
 
 def _storable(name: str, text: str) -> str:

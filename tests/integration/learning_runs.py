@@ -22,6 +22,9 @@ HOUR = timedelta(hours=1)
 FAR = str(2**62)
 
 
+LEARNED = ("user_preferences", "suggestions", "content_trends", "analysis_state", "tastes", "similar_users")
+
+
 def learned(site: Site) -> set[str]:
     """The ids of those of whom something was learned."""
     return {str(row["user_id"]) for row in site.rows("SELECT user_id FROM suggestions")}
@@ -33,11 +36,13 @@ def tables(site: Site) -> list[list[Json]]:
         site.rows("SELECT to_jsonb(line) - 'id' AS line FROM user_preferences AS line ORDER BY 1"),
         site.rows("SELECT * FROM suggestions ORDER BY user_id"),
         site.rows("SELECT * FROM content_trends ORDER BY content_type, content_id"),
+        site.rows("SELECT * FROM similar_users ORDER BY user_id"),
+        site.rows("SELECT user_id, learned_on, norm, waits_since FROM tastes ORDER BY user_id"),
     ]
 
 
 def forget(site: Site) -> None:
-    for table in ("user_preferences", "suggestions", "content_trends", "analysis_state"):
+    for table in LEARNED:
         site.connection.execute(psycopg.sql.SQL("DELETE FROM {}").format(psycopg.sql.Identifier(table)))
 
 
