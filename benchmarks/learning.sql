@@ -105,3 +105,7 @@ SELECT count(*) FILTER (WHERE preference_key LIKE 'content_type:%%') AS content_
        (SELECT count(*) FROM similar_users) AS similar_users, (SELECT count(*) FROM suggestions) AS suggestions,
        (SELECT count(*) FROM tastes WHERE waits_since IS NOT NULL) AS waiting
 FROM user_preferences;
+
+-- backend --
+-- Who serves this connection.
+SELECT pg_backend_pid() AS pid;

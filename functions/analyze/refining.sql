@@ -92,26 +92,26 @@ ON CONFLICT (user_id) DO UPDATE SET
     computed_at = excluded.computed_at;
 
 -- predict_preferences --
--- What at least two of the ten most alike like, of which these users' own behaviour says nothing.
+-- Which content types at least two of the ten most alike like, of which these users' own behaviour says nothing. (Of
+-- attributes it would depend on whose turn came first.)
 WITH near AS MATERIALIZED (
     SELECT similar_users.user_id, one.other, one.similarity::float8 AS similarity
     FROM similar_users
     CROSS JOIN LATERAL unnest(users[1:10], similarities[1:10]) AS one (other, similarity)
     WHERE user_id = ANY (%(user_ids)s::uuid[])
 ), liked AS (
-    SELECT near.user_id, preference_key AS key, max(preference_value ->> 'type') AS type, count(*) AS people,
+    SELECT near.user_id, preference_key AS key, preference_value ->> 'type' AS type, count(*) AS people,
            sum(near.similarity * (preference_value ->> 'score')::float8) / max(everybody.similarity) AS score,
            sum(near.similarity * confidence_score::float8) AS support
     FROM near
     JOIN (SELECT user_id, sum(similarity) AS similarity FROM near GROUP BY user_id) AS everybody USING (user_id)
     JOIN user_preferences AS theirs ON theirs.user_id = near.other
-    WHERE theirs.source = 'inferred' AND preference_key <> 'active_hours' AND preference_key <> 'author:' || near.user_id
-    GROUP BY near.user_id, preference_key
+    WHERE theirs.source = 'inferred' AND preference_key LIKE 'content_type:%%'
+    GROUP BY near.user_id, preference_key, type
     HAVING count(*) >= 2
 ), predicted AS MATERIALIZED (
     SELECT user_id, key, score, people,
-           CASE WHEN type IS NULL THEN jsonb_build_object('score', score)
-               ELSE jsonb_build_object('type', type, 'score', score) END AS value,
+           jsonb_build_object('type', type, 'score', score) AS value,
            -- Never as sure as who did it: half of what so much own engagement would say.
            round((support / (support + %(prior)s) / 2)::numeric, 2) AS confidence
     FROM (
