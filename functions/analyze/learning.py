@@ -31,11 +31,11 @@ QUERIES = {**queries.load(Path(__file__).parent), **suggesting.QUERIES}
 
 # Any constant: keeps these advisory locks apart from others'.
 LOCK_SPACE = 7_302
-CHUNK = 2_000
+CHUNK = 4000
 # What is dear to learn (attributes, who is alike) waits its turn: of so many users at a time, in a run of one
 # in so many of whom it learned, or of one such lot where those are fewer.
-LOT = 50
-ONE_IN = 200
+LOT = 20
+ONE_IN = 500
 NOBODY = "00000000-0000-0000-0000-000000000000"
 # Above every transaction id.
 END = str(2**64 - 1)

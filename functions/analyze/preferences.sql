@@ -91,7 +91,7 @@ WITH people AS MATERIALIZED (
         SELECT %(now)s - interval '7 days' AS since, %(now)s + interval '24 hours' AS until
     ) AS span
 ), hours AS (
-    SELECT activity.user_id, people.time_zone,
+    SELECT activity.user_id,
            -- Where no clock changed meanwhile, all are as far from UTC.
            CASE WHEN offset_before = offset_after
                THEN (floor(date_part('epoch', activity.created_at))::bigint + offset_after) / 3600 %% 24
@@ -103,25 +103,26 @@ WITH people AS MATERIALIZED (
     WHERE activity.user_id = ANY (%(user_ids)s::uuid[])
       AND activity.created_at > %(now)s - interval '7 days' AND activity.created_at <= %(now)s + interval '24 hours'
       AND NOT activity.is_bot
-    GROUP BY 1, 2, 3
+    GROUP BY 1, 2
 ), ranked AS (
     -- Count and hour in one number, the earlier of two as busy first.
-    SELECT user_id, time_zone, array_agg(activities * 24 + 23 - hour ORDER BY activities * 24 + 23 - hour DESC) AS codes,
+    SELECT user_id, array_agg(activities * 24 + 23 - hour ORDER BY activities * 24 + 23 - hour DESC) AS codes,
            sum(activities)::integer AS total, min(oldest) AS oldest
     FROM hours
-    GROUP BY user_id, time_zone
+    GROUP BY user_id
 ), learned AS MATERIALIZED (
     SELECT user_id,
            jsonb_build_object(
                'hours',
                array_remove(ARRAY[23 - codes[1] %% 24, 23 - codes[2] %% 24, 23 - codes[3] %% 24], NULL),
                'time_zone', time_zone) AS value,
-           round(least(total / (total + 20.0), 0.99), 2) AS confidence,
-           jsonb_build_object('activities', total, 'days', 7) AS evidence,
+           -- In steps, so that not every activity writes the row again.
+           least(ceil(20 * total / (total + 20.0)) / 20, 0.99) AS confidence,
            date_trunc('day', oldest + interval '7 days') + interval '1 day' AS expires_at
     FROM ranked
+    JOIN people USING (user_id)
 ), known AS MATERIALIZED (
-    SELECT ctid AS place, user_id, preference_value, confidence_score, source, metadata, expires_at
+    SELECT ctid AS place, user_id, preference_value, confidence_score, source, expires_at
     FROM user_preferences
     WHERE user_id = ANY (%(user_ids)s::uuid[]) AND preference_key = 'active_hours'
 ), forgotten AS (
@@ -133,13 +134,13 @@ WITH people AS MATERIALIZED (
 INSERT INTO user_preferences AS stored (
     user_id, preference_key, preference_value, confidence_score, source, metadata, created_at, updated_at, expires_at
 )
-SELECT user_id, 'active_hours', value, confidence, 'inferred', evidence, %(now)s, %(now)s, learned.expires_at
+SELECT user_id, 'active_hours', value, confidence, 'inferred', '{"days": 7}'::jsonb, %(now)s, %(now)s, learned.expires_at
 FROM learned
 LEFT JOIN known USING (user_id)
 WHERE known.source IS NULL
    OR known.source <> 'explicit'
-      AND (known.preference_value, known.confidence_score, known.metadata, known.expires_at)
-          IS DISTINCT FROM (value, confidence, evidence, learned.expires_at)
+      AND (known.preference_value, known.confidence_score, known.expires_at)
+          IS DISTINCT FROM (value, confidence, learned.expires_at)
 ORDER BY user_id
 ON CONFLICT (user_id, preference_key) DO UPDATE SET
     preference_value = excluded.preference_value, confidence_score = excluded.confidence_score,

@@ -92,8 +92,8 @@ ON CONFLICT (user_id) DO UPDATE SET
     computed_at = excluded.computed_at;
 
 -- predict_preferences --
--- Which content types at least two of the ten most alike like, of which these users' own behaviour says nothing. (Of
--- attributes it would depend on whose turn came first.)
+-- Which content types at least two of the ten most alike like, of which these users' own behaviour says nothing; of
+-- attributes it would depend on whose turn came first.
 WITH near AS MATERIALIZED (
     SELECT similar_users.user_id, one.other, one.similarity::float8 AS similarity
     FROM similar_users

@@ -123,7 +123,7 @@ def delete_preference(transaction: Transaction, user_id: str, key: str) -> None:
 def _next_action(transaction: Transaction, profile: Row | None, now: datetime) -> NextAction:
     if profile is None:
         return suggesting.of_a_stranger(now)
-    user_id = profile["id"]
+    user_id = str(profile["id"])
     return _kept(profile, now) or suggesting.next_actions(transaction, [user_id], now)[user_id]
 
 

@@ -4,6 +4,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import uuid4
 from zoneinfo import ZoneInfo
@@ -116,7 +117,7 @@ class TestPreferences:
         site.analyze(midnight + 2 * DAY - MINUTE)
         assert site.preferences("ada") == before
         site.analyze(midnight + 2 * DAY)
-        assert site.preferences("ada")["active_hours"]["metadata"] == {"activities": 2, "days": 7}
+        assert site.preferences("ada")["active_hours"]["expires_at"] == midnight + 8 * DAY
 
     def test_that_stay_the_same_are_not_written_again(self, site: Site) -> None:
         site.send(meets("ada", "a", NOW), meets("ada", "b", NOW, "like", "job"), at=NOW)
@@ -233,7 +234,7 @@ class TestActiveHours:
         learned = site.preferences("ada")["active_hours"]
         # Of two as busy, the earlier.
         assert learned["preference_value"] == {"hours": [9, 20, 7], "time_zone": said}
-        assert learned["metadata"] == {"activities": 12, "days": 7}
+        assert learned["confidence_score"] == Decimal("0.40"), "12 of 12 + 20, in steps of .05"
         assert learned["source"] == "inferred"
         assert 0 < learned["confidence_score"] < 1
 

@@ -42,7 +42,10 @@ WITH mine AS MATERIALIZED (
 ), judged AS MATERIALIZED (
     SELECT pairs.*, tastes.norm
     FROM pairs
-    LEFT JOIN tastes ON tastes.user_id = pairs.other AND tastes.norm > 0
+    -- One by one: they are few beside all that there are.
+    LEFT JOIN LATERAL (
+        SELECT norm FROM tastes WHERE tastes.user_id = pairs.other AND tastes.norm > 0 OFFSET 0
+    ) AS tastes ON true
 ), candidates AS (
     -- A candidate is divided by its own length at once: by the bare product the busiest would crowd out who is alike.
     SELECT * FROM judged WHERE norm IS NOT NULL

@@ -1,12 +1,12 @@
 -- stage_facts --
 -- What the stages of these users rest on, of those who have a profile.
-SELECT id AS user_id, created_at AS signed_up_at, activity_count, profile_completeness::float8
+SELECT id::text AS user_id, created_at AS signed_up_at, activity_count, profile_completeness::float8
 FROM profiles
 WHERE id = ANY (%(user_ids)s::uuid[]);
 
 -- own_projects --
 -- How many projects these users haven't authored yet.
-SELECT asked.user_id, greatest(%(wanted_projects)s - count(content.author_id), 0) AS missing_projects
+SELECT asked.user_id::text, greatest(%(wanted_projects)s - count(content.author_id), 0) AS missing_projects
 FROM unnest(%(user_ids)s::uuid[]) AS asked (user_id)
 LEFT JOIN content ON content.author_id = asked.user_id AND content_type = %(project_type)s
 GROUP BY asked.user_id;
@@ -56,7 +56,7 @@ WITH newest AS MATERIALIZED (
     LEFT JOIN matching USING (user_id)
     GROUP BY user_id
 )
-SELECT asked.user_id, (SELECT count(*) FROM newest) - coalesce(known.number, 0) AS opportunities,
+SELECT asked.user_id::text, (SELECT count(*) FROM newest) - coalesce(known.number, 0) AS opportunities,
        coalesce(bit_count(matching.set), 0) - coalesce(known.matching, 0) AS matching_opportunities
 FROM unnest(%(user_ids)s::uuid[]) AS asked (user_id)
 LEFT JOIN known USING (user_id)
@@ -91,7 +91,7 @@ WITH RECURSIVE types AS (
     UNION
     SELECT author_id, content_type, content_id FROM top WHERE author_id = ANY (%(user_ids)s::uuid[])
 )
-SELECT asked.user_id, (SELECT count(*) FROM top) - count(hidden.user_id) AS trending_items
+SELECT asked.user_id::text, (SELECT count(*) FROM top) - count(hidden.user_id) AS trending_items
 FROM unnest(%(user_ids)s::uuid[]) AS asked (user_id)
 LEFT JOIN hidden USING (user_id)
 GROUP BY asked.user_id;

@@ -22,12 +22,12 @@ COUNTED_BY = {
 
 
 def next_actions(
-    transaction: Transaction, user_ids: Iterable[Any], now: datetime, by: Rules | None = None
-) -> dict[Any, NextAction]:
+    transaction: Transaction, user_ids: Iterable[str], now: datetime, by: Rules | None = None
+) -> dict[str, NextAction]:
     """The next action of each user who has a profile, by user id; equal ones are one object."""
     chosen = by or rules.load()
-    stages: dict[Any, str] = {}
-    counts: dict[Any, dict[str, float]] = {}
+    stages: dict[str, str] = {}
+    counts: dict[str, dict[str, float]] = {}
     for row in transaction.all("stage_facts", user_ids=array(user_ids)):
         user, completeness = row["user_id"], row["profile_completeness"]
         stages[user] = chosen.stage(row["signed_up_at"], row["activity_count"], completeness, now)
@@ -51,13 +51,13 @@ def of_a_stranger(now: datetime, by: Rules | None = None) -> NextAction:
 
 def _count(
     transaction: Transaction,
-    stages: dict[Any, str],
-    counts: dict[Any, dict[str, float]],
+    stages: dict[str, str],
+    counts: dict[str, dict[str, float]],
     now: datetime,
     by: Rules,
 ) -> None:
     """Only what decides: most stages need no numbers, and who has a match needs no other."""
-    waiting: Sequence[Any] = list(stages)
+    waiting: Sequence[str] = list(stages)
     while waiting:
         lacking = defaultdict(list)
         for user in waiting:
@@ -74,6 +74,6 @@ def _count(
         waiting = [user for users in lacking.values() for user in users]
 
 
-def array(ids: Iterable[Any]) -> str:
+def array(ids: Iterable[str]) -> str:
     """The literal of an array; of a list the driver would look at each value."""
-    return f"{{{','.join(map(str, ids))}}}"
+    return f"{{{','.join(ids)}}}"
