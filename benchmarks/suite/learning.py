@@ -92,7 +92,7 @@ class _Side:
         }
 
     def _after_a_quarter(self, work: Callable[[datetime], Cost]) -> Cost:
-        self._now += timedelta(seconds=1)
+        self._now += timedelta(minutes=15)
         with connect(self._where.url) as connection:
             parameters = {
                 "now": self._now,

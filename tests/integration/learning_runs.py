@@ -31,13 +31,15 @@ def learned(site: Site) -> set[str]:
 
 
 def tables(site: Site) -> list[list[Json]]:
-    """All that analyze writes but its own notes."""
+    """What analyze writes of each user by itself, and of all; what rests on others is as of its run."""
+    own = "source = 'inferred' AND preference_key ~ '^(content_type:|active_hours$)'"
     return [
-        site.rows("SELECT to_jsonb(line) - 'id' AS line FROM user_preferences AS line ORDER BY 1"),
+        site.rows(
+            f"SELECT to_jsonb(line) - 'id' AS line FROM user_preferences AS line WHERE {own} ORDER BY 1"
+        ),
         site.rows("SELECT * FROM suggestions ORDER BY user_id"),
         site.rows("SELECT * FROM content_trends ORDER BY content_type, content_id"),
-        site.rows("SELECT * FROM similar_users ORDER BY user_id"),
-        site.rows("SELECT user_id, learned_on, norm, waits_since FROM tastes ORDER BY user_id"),
+        site.rows("SELECT user_id, learned_on, norm FROM tastes ORDER BY user_id"),
     ]
 
 

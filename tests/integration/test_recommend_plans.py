@@ -69,6 +69,7 @@ def site(database_url: str) -> Iterator[Site]:
 
 def read_whole(site: Site, query: str, parameters: Json) -> set[str]:
     """The tables of more than a few rows that the plan of a prepared query goes through."""
+    parameters = {name: parameters[name] for name in dict.fromkeys(_PLACE.findall(handler.QUERIES[query]))}
     numbered = _PLACE.sub(lambda place: f"${[*parameters].index(place[1]) + 1}", handler.QUERIES[query])
     # As psycopg says them; the others' are found out by Postgres.
     types = ["timestamptz" if isinstance(value, datetime) else "unknown" for value in parameters.values()]
