@@ -133,6 +133,26 @@ class TestHonesty:
         assert insights["time_zone"] == "Asia/Kathmandu"
         assert insights["suggestion"] == told(NEXT_ACTION, "ada")
 
+    @pytest.mark.parametrize("route", [NEXT_ACTION, SIMILAR_USERS, INSIGHTS, PREFERENCES, GET_PREFERENCE])
+    def test_is_not_sent_again_while_it_is_the_same(self, site: Site, route: str) -> None:
+        site.send(*(meets(user, "a", NOW, "like") for user in ("ada", "bob")), at=NOW)
+        site.analyze(NOW)
+        ask(PUT_PREFERENCE, "ada", key="theme", body='"dark"')
+        event = request(route, "ada", key="theme")
+        first = handler.lambda_handler(event, None)
+        event["headers"]["if-none-match"] = first["headers"]["etag"]
+        assert first["statusCode"] == 200
+        assert handler.lambda_handler(event, None)["statusCode"] == 304
+        # Six searches later another intent, a preference said anew, a stage over, another alike.
+        site.send(*(does("ada", NOW, "search", "search") for _ in range(10)), at=NOW)
+        site.send(meets("ada", "b", NOW, "save"), meets("cyd", "b", NOW), at=NOW)
+        site.send(is_told("ada", NOW - 40 * DAY, created_at=(NOW - 40 * DAY).isoformat()), at=NOW)
+        ask(PUT_PREFERENCE, "ada", key="theme", body='"light"')
+        site.analyze(NOW)
+        then = handler.lambda_handler(event, None)
+        assert then["statusCode"] == 200
+        assert then["body"] != first["body"]
+
     def test_times_are_rfc_3339(self, site: Site) -> None:
         site.send(meets("ada", "a", NOW), at=NOW)
         site.analyze(NOW)
