@@ -22,8 +22,8 @@ Answer = Callable[[Transaction, str], Any]
 @benchmark(
     "reads_growth_300k_to_4m",
     unit="times",
-    against="each read of recommend, whole, for users drawn by how active they are: its median latency at 300,000"
-    " activities = 1; the greatest of them; lower is better",
+    against="each read of recommend, whole, for users drawn by how active they are: its median latency"
+    " at 300,000 activities = 1; the greatest of them; lower is better",
 )
 def reads(bench: Bench) -> Measured:
     answers: dict[str, Answer] = {
