@@ -16,9 +16,10 @@ run: .venv/local  ## start everything on this machine; prints ready and the addr
 	@exec $(BIN)/python -m local
 
 .PHONY: demo
-demo: .venv/local  ## [SEED=1 DAYS=30 USERS=1500 EVENTS=… OUT=truth.json]: a month of a made-up network
+demo: .venv/local  ## [SEED=1 DAYS=30 USERS=1500 EVENTS=… OUT=truth.json EVALUATE=1]: a month of a made-up network
 	@$(BIN)/python -m local.demo $(if $(SEED),--seed "$(SEED)") $(if $(DAYS),--days "$(DAYS)") \
-		$(if $(USERS),--users "$(USERS)") $(if $(EVENTS),--events "$(EVENTS)") $(if $(OUT),--out "$(OUT)")
+		$(if $(USERS),--users "$(USERS)") $(if $(EVENTS),--events "$(EVENTS)") $(if $(OUT),--out "$(OUT)") \
+		$(if $(EVALUATE),--evaluate)
 
 import: .venv/local  ## FILE=interactions.csv [SHIFT=now]: send a CSV through the front door
 	@$(BIN)/python -m local.importer "$(FILE)" $(if $(SHIFT),--shift $(SHIFT))
