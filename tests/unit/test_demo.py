@@ -22,11 +22,11 @@ from functions.ingest.speaking import Speaker
 from functions.ingest.taking import take
 from functions.session.devices import device_of
 from local.demo import truth
-from local.demo.__main__ import EVENTS_A_DAY, MOST_DAYS
+from local.demo.__main__ import MOST_DAYS
 from local.demo.people import Account
 from local.demo.sending import Sending
 from local.demo.visits import Leg
-from local.demo.world import Size, World
+from local.demo.world import DEFAULT_SIZE, Size, World
 from tests.queued import records_taken
 
 # A Sunday, two hours after a clock went back in America.
@@ -57,8 +57,7 @@ class Month:
     """The default one."""
 
     def __init__(self) -> None:
-        size = Size(1_500, EVENTS_A_DAY)
-        self.world = World("1", size, UNTIL - timedelta(days=MOST_DAYS), UNTIL)
+        self.world = World("1", DEFAULT_SIZE, UNTIL - timedelta(days=MOST_DAYS), UNTIL)
         self.visits: list[Sequence[Leg]] = list(self.world.visits())
         self.accounts = {account.user_id: account for account in self.world.accounts}
         self.topics = {(one.content_type, one.content_id): one.topic for one in self.world.contents}

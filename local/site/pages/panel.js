@@ -1,0 +1,237 @@
+// The panel: what Footfall knows of the visitor, why, and what has just changed.
+
+import { html } from "./html.js";
+import { differences, key } from "./learned.js";
+import * as network from "./network.js";
+import { read, visitor } from "./visitor.js";
+import * as words from "./words.js";
+
+const HEARTBEAT = 10_000;
+const REMEMBERED = 4;
+const ITEMS = 5;
+const CALM = matchMedia("(prefers-reduced-motion: reduce)");
+
+const panel = document.querySelector("#panel");
+let known = null;
+let learned = [];
+let problem = "";
+let reading = 0;
+let isLearning = false;
+let hasMore = false;
+
+panel.innerHTML = html`
+  <button class="grip" id="grip" aria-expanded="false" aria-controls="panel-body">
+    <span class="mark">Footfall</span><span id="glance"></span><span class="status" id="status"></span>
+  </button>
+  <div id="panel-body">
+    <section id="introduction"></section>
+    <section id="learned" aria-live="polite"></section>
+    <section id="next"></section>
+    <section id="now"></section>
+    <section id="feed"></section>
+    <section id="likes"></section>
+    <section id="hours"></section>
+    <details id="log"><summary></summary><ol></ol></details>
+  </div>`;
+const part = (id) => panel.querySelector(`#${id}`);
+
+part("grip").addEventListener("click", () => {
+  part("grip").ariaExpanded = String(panel.classList.toggle("open"));
+});
+
+/** Begins anew, for whoever visits now. */
+export async function meet() {
+  known = null;
+  learned = [];
+  problem = "";
+  reading += 1;
+  render();
+  await refresh();
+}
+
+window.addEventListener("noted", ({ detail }) => {
+  if (detail === "arrived") learn();
+  renderLog();
+  renderStatus();
+});
+
+/** Has what has just arrived learned; a deployed Footfall does so every minute. */
+async function learn() {
+  hasMore = true;
+  if (isLearning || !visitor.id) return;
+  isLearning = true;
+  while (hasMore) {
+    hasMore = false;
+    renderStatus();
+    await network.learn().catch(() => {});
+    await refresh();
+  }
+  isLearning = false;
+  renderStatus();
+}
+
+// What the schedule learns, or another tab does, shows a little later. Nobody looks at a hidden page.
+setInterval(() => !document.hidden && !isLearning && refresh(), HEARTBEAT);
+
+async function refresh() {
+  if (!visitor.id) return;
+  const mine = (reading += 1);
+  try {
+    const [insights, action] = await Promise.all([read("insights"), read("next-action")]);
+    // A feed notes what it shows, so it is asked for only when it may have changed.
+    const isSame = known && !isLearning && known.insights.updated_at === insights.updated_at;
+    const feed = isSame ? known.feed : await read(`feed?limit=${ITEMS}`);
+    if (mine !== reading) return;
+    const found = { insights, action, feed };
+    const news = known ? differences(known, found) : [];
+    learned = [...news.map((one) => ({ ...one, at: new Date() })), ...learned].slice(0, REMEMBERED);
+    problem = "";
+    const before = known;
+    known = found;
+    render(before, news.length);
+  } catch (error) {
+    if (mine !== reading) return;
+    problem = `${error.message} It is asked again in a moment.`;
+    render(known);
+  }
+}
+
+// What is shown ─────────────────────────────────────────────────────────────────────────────────────
+
+function render(before = known, news = 0) {
+  renderStatus();
+  renderLog();
+  part("introduction").innerHTML = introduction();
+  part("learned").innerHTML = news || learned.length ? learnedList(news) : "";
+  part("glance").innerHTML = html`${known && words.intent(known.insights.intent).label}${news > 0 && html`<b class="news">${news} new</b>`}`;
+  for (const id of ["next", "now", "likes", "hours"]) part(id).innerHTML = known ? PARTS[id](known, before) : "";
+  renderFeed();
+  for (const bar of panel.querySelectorAll("[data-from]")) grow(bar);
+}
+
+function introduction() {
+  if (problem) return html`<p class="warning">${problem}</p>`;
+  if (window.tracker?.isMissing) {
+    return html`<p class="warning">The tracker didn’t load, so nothing is learned. Does a blocker hold <code>/tracker.js</code> back?</p>`;
+  }
+  if (navigator.globalPrivacyControl || navigator.doNotTrack === "1") {
+    return html`<p class="warning">Your browser asks not to be tracked, and Footfall honours that: nothing is sent.</p>`;
+  }
+  if (visitor.id) return known ? "" : html`<p class="quiet">Asking what is known of ${visitor.name}…</p>`;
+  return html`
+    <h2>You are anonymous</h2>
+    <p>What you do is counted under a random id, and nobody knows whose it is. A feed for visitors without a login isn’t there yet.</p>
+    <p>Sign in, as yourself or as somebody of the network, to see what Footfall makes of you. What you have done until then becomes yours.</p>
+    <button class="primary" data-do="ask-who">Sign in as…</button>`;
+}
+
+const learnedList = (news) => html`
+  <h2>Just learned</h2>
+  <ol>${learned.map((one, index) => html`<li class="${index < news && "changed"}"><b>${one.text}</b><span>${one.why}</span></li>`)}</ol>`;
+
+const PARTS = {
+  next: ({ action }, before) => html`
+    <div class="suggestion ${before?.action.message !== action.message && "changed"}">
+      <h2>Next action</h2>
+      <p class="message">${action.message}</p>
+      <p class="why">${words.evidence(action)}</p>
+      <a class="button" href="${words.leadsTo(action.action)}" data-suggested="${action.action}">${action.cta}</a>
+    </div>`,
+
+  now: ({ insights }, before) => html`
+    ${fact("Intent", words.intent(insights.intent), before?.insights.intent !== insights.intent)}
+    ${fact("Stage", words.stage(insights.stage), before?.insights.stage !== insights.stage)}`,
+
+  likes: ({ insights }, before) => html`
+    <h2>Preferences</h2>
+    ${insights.preferences.length
+      ? html`<ul>${insights.preferences.map((one) => liking(one, before?.insights.preferences.find((was) => was.type === one.type), before))}</ul>`
+      : html`<p class="quiet">Nothing yet. Open, like or save something.</p>`}`,
+
+  hours: ({ insights }) => html`
+    <h2>Active hours</h2>
+    ${insights.active_hours.length
+      ? html`
+        <div class="clock" role="img" aria-label="Most active at ${words.list(insights.active_hours.map(words.hour))}">
+          ${Array.from({ length: 24 }, (_, hour) => html`<i class="${insights.active_hours.includes(hour) && "busy"}"></i>`)}
+        </div>
+        <p class="scale"><span>00</span><span>06</span><span>12</span><span>18</span><span>24</span></p>
+        <p class="why">Mostly at ${words.list(insights.active_hours.map(words.hour))}${insights.time_zone && `, ${insights.time_zone.replaceAll("_", " ")} time`}.</p>`
+      : html`<p class="quiet">Not known yet: nothing of the last 7 days has been learned.</p>`}`,
+};
+
+const fact = (name, { label, why }, isNew) => html`
+  <div class="fact ${isNew && "changed"}"><h2>${name}</h2><p class="value">${words.capital(label)}</p><p class="why">${why}</p></div>`;
+
+function liking(one, was, before) {
+  const moved = before ? Math.round(one.score * 100) - Math.round((was?.score ?? 0) * 100) : 0;
+  return html`
+    <li class="${moved && "changed"}">
+      <span class="name">${words.capital(words.type(one.type))}</span>
+      <span class="moved ${moved > 0 ? "up" : "down"}">${moved !== 0 && `${moved > 0 ? "+" : "−"}${Math.abs(moved)}`}</span>
+      <span class="score">${words.percent(one.score)}</span>
+      <span class="bar"><i style="width:${one.score * 100}%" data-from="${(was?.score ?? 0) * 100}"></i></span>
+      <span class="why">${words.source(one.source)}, ${words.percent(one.confidence)} sure</span>
+    </li>`;
+}
+
+function renderFeed() {
+  const section = part("feed");
+  if (!known) {
+    section.innerHTML = "";
+    return;
+  }
+  const { items, reasoning, feed_id } = known.feed;
+  const before = new Map([...section.querySelectorAll("[data-key]")].map((row) => [row.dataset.key, row.offsetTop]));
+  section.innerHTML = html`
+    <h2>Your feed</h2>
+    <p class="why">${reasoning}.</p>
+    <ol>${items.map((item, position) => html`<li data-key="${key(item)}">${entry(item, feed_id, position)}</li>`)}</ol>`;
+  if (before.size) for (const row of section.querySelectorAll("[data-key]")) settle(row, before.get(row.dataset.key));
+}
+
+function entry(item, feedId, position) {
+  const inside = html`<b>${item.title ?? words.capital(words.type(item.content_type))}</b><span class="why">${item.reason}</span>`;
+  return item.url?.startsWith("/demo/")
+    ? html`<a href="${item.url}" data-feed="${feedId}" data-position="${position}" data-type="${item.content_type}" data-id="${item.content_id}">${inside}</a>`
+    : html`<div>${inside}</div>`;
+}
+
+/** A row glides from where it was; a new one lights up. */
+function settle(row, from) {
+  if (from === undefined) row.classList.add("changed");
+  else if (from !== row.offsetTop && !CALM.matches) {
+    row.animate([{ transform: `translateY(${from - row.offsetTop}px)` }, {}], { duration: 450, easing: "ease" });
+  }
+}
+
+function grow(bar) {
+  if (!CALM.matches) bar.animate([{ width: `${bar.dataset.from}%` }, {}], { duration: 600, easing: "ease" });
+}
+
+// What was sent ─────────────────────────────────────────────────────────────────────────────────────
+
+const STATES = { waiting: "waits to be sent", sending: "is being sent", arrived: "arrived", refused: "refused", lost: "didn’t get through; the tracker tries again" };
+
+function renderLog() {
+  const all = [...window.noted.values()];
+  const arrived = all.filter(({ state }) => state === "arrived").length;
+  part("log").querySelector("summary").textContent = all.length
+    ? `${words.some(arrived, "event", "events")} arrived${arrived < all.length ? `, ${all.length - arrived} under way` : ""}`
+    : "No events yet";
+  part("log").querySelector("ol").innerHTML = html`${all.slice(-30).reverse().map(({ event, state, why, at }) => html`
+    <li class="${state}" title="${STATES[state]}"><time>${at.toLocaleTimeString("en-GB")}</time> <span>${named(event)}</span><em>${why ?? STATES[state]}</em></li>`)}`;
+}
+
+function named(event) {
+  if (event.type === "interaction") return `${event.interaction_type} ${words.TYPES[event.content_type]?.one ?? event.content_type}`;
+  if (event.type === "identify") return "identify";
+  return `${(event.event_action === "view" ? event.event_type : event.event_action).replaceAll("_", " ")} ${event.event_type === "page_view" ? event.page_path : ""}`;
+}
+
+function renderStatus() {
+  const isWaiting = [...window.noted.values()].some(({ state }) => state !== "arrived");
+  const [state, text] = isLearning ? ["learning", "learning"] : isWaiting ? ["sending", "sending"] : ["idle", visitor.id ? "up to date" : "listening"];
+  part("status").className = `status ${state}`;
+  part("status").textContent = text;
+}

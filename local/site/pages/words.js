@@ -1,0 +1,112 @@
+// What is known, in sentences. Names that a product made up itself are shown as they are.
+
+export const TYPES = {
+  project: { one: "project", many: "projects", title: "Projects" },
+  job: { one: "job", many: "jobs", title: "Jobs" },
+  profile: { one: "person", many: "people", title: "People" },
+  endorsement: { one: "endorsement", many: "endorsements", title: "Endorsements" },
+};
+
+const INTENTS = {
+  actively_searching: ["actively searching", "More than 5 of the last 20 activities are searches."],
+  recruiting: ["recruiting", "More than 3 of the last 20 activities are views of people."],
+  researching: ["researching", "More than 3 of the last 20 activities are views of projects."],
+  browsing: ["just browsing", "No pattern stands out in the last 20 activities."],
+};
+
+const STAGES = {
+  new_user: ["new user", "Signed up less than a day ago."],
+  incomplete_profile: ["incomplete profile", "The profile is less than half complete."],
+  low_engagement: ["getting started", "Fewer than 10 activities so far."],
+  active_user: ["active user", "Past the first day, with 10 activities or more."],
+  power_user: ["power user", "Here for more than 30 days, with more than 100 activities."],
+};
+
+const EVIDENCE = {
+  missing_projects: (count) => `${some(count, "project is", "projects are")} missing to the two that are wanted`,
+  matching_opportunities: (count) => `${some(count, "new job names", "new jobs name")} one of your skills`,
+  opportunities: (count) => `${some(count, "job", "jobs")} of the last 7 days you haven't met`,
+  trending_items: (count) => `${some(count, "thing", "things")} in fashion you haven't met`,
+};
+
+const SOURCES = {
+  explicit: "you said so",
+  inferred: "from what you did",
+  ml_predicted: "from people like you",
+};
+
+const ACTIONS = {
+  complete_profile: "/demo/me",
+  add_projects: "/demo/me",
+  request_endorsement: "/demo/profiles",
+  explore_jobs: "/demo/jobs",
+  explore_trending: "/demo/projects",
+  refer_friend: "/demo/profiles",
+};
+
+const spelled = (name) => name.replaceAll("_", " ");
+export const intent = (name) => named(INTENTS, name);
+export const stage = (name) => named(STAGES, name);
+export const type = (name) => TYPES[name]?.many ?? spelled(name);
+export const source = (name) => SOURCES[name] ?? spelled(name);
+export const leadsTo = (action) => ACTIONS[action] ?? "/demo/";
+
+function named(known, name) {
+  const [label, why] = known[name] ?? [spelled(name), ""];
+  return { label, why };
+}
+
+/** What a next action rests on: what was counted, or else the stage. */
+export function evidence(action) {
+  const counted = Object.entries(action.evidence).map(
+    ([name, count]) => EVIDENCE[name]?.(count) ?? `${spelled(name)}: ${count}`,
+  );
+  return counted.length ? `Counted: ${counted.join(", ")}.` : stage(action.stage).why;
+}
+
+export const some = (count, one, many) => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
+export const percent = (share) => `${Math.round(share * 100)} %`;
+export const hour = (number) => `${String(number).padStart(2, "0")}:00`;
+export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+export const list = (words) => new Intl.ListFormat("en").format(words);
+
+const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+const UNITS = [["month", 30 * 24], ["week", 7 * 24], ["day", 24], ["hour", 1]];
+
+export function ago(time) {
+  const hours = (new Date(time) - Date.now()) / 3_600_000;
+  const [unit, size] = UNITS.find(([, size]) => Math.abs(hours) >= size) ?? UNITS.at(-1);
+  return RELATIVE.format(Math.trunc(hours / size), unit);
+}
+
+/** A number that stays the same for a text. */
+export function number(text) {
+  return [...text].reduce((sum, character) => (sum * 31 + character.codePointAt(0)) % 9973, 7);
+}
+
+// The catalogue has titles and skills; these make a page of them.
+const ABOUT = {
+  project: [
+    ([first, second, third]) => `A working answer to a question that comes up in every team: how far do ${first} and ${second} go together? With code, measurements, and a frank chapter on where ${third} gets in the way.`,
+    ([first, second, third]) => `Started as a weekend's notes on ${first}, and now in use by three teams. It leans on ${second}, stays out of ${third}, and is small enough to read in an afternoon.`,
+    ([first, second, third]) => `What we would have liked to know a year ago: ${first} as it behaves under load, what ${second} costs, and when ${third} is the better choice.`,
+  ],
+  job: [
+    ([first, second, third]) => `You will own ${first} from the first sketch to the night it runs alone. We work in small teams, write things down, and use ${second} every day; ${third} is something you could teach us.`,
+    ([first, second, third]) => `Our product outgrew its first ${first}. You will build the second, with ${second} where it helps, and bring a good eye for ${third}. Four days a week are welcome.`,
+  ],
+  profile: [
+    ([first, second, third]) => `Mostly ${first} and ${second} these days; happy to talk about ${third} over coffee.`,
+    ([first, second, third]) => `Builds things with ${first}, explains ${second}, and is learning ${third}.`,
+  ],
+  endorsement: [
+    ([first, second]) => `We spent half a year on the same problem. I have seldom met anybody who explains ${first} so calmly, and who knows when ${second} is not the answer.`,
+    ([first, second]) => `Whenever our ${first} made no sense, this was who we asked. Thorough, kind, and quick with ${second}.`,
+  ],
+};
+
+export function about(content) {
+  const skills = content.attributes?.skills ?? [];
+  const texts = ABOUT[content.type] ?? [];
+  return skills.length > 2 && texts.length ? texts[number(content.id) % texts.length](skills) : "";
+}
