@@ -1,0 +1,67 @@
+import { forget } from "./session";
+import { log } from "./settings";
+import { keys, read, remove, write } from "./storage";
+import type { Event } from "./types";
+import { ageOf } from "./uuid";
+
+/** An event's key in the store, and its JSON. */
+export type Item = [key: string, json: string];
+
+// Each event has a key of its own, so that no tab ever writes over what another has added.
+const PREFIX = "footfall_e_";
+const MOST = 1000;
+const MOST_CHARACTERS = 1_000_000;
+const TTL = 30 * 86_400_000;
+// What other pages left is taken over when it is so old that they can't be about to send it themselves.
+const ORPHANED = 10_000;
+
+/** Keys that this page wrote, and those on their way. */
+const own = new Set<string>();
+export const flying = new Set<string>();
+
+const ageOfKey = (key: string): number => ageOf(key.slice(PREFIX.length));
+
+export function put(event: Event): void {
+  const key = PREFIX + event.id;
+  own.add(key);
+  write(key, JSON.stringify(event));
+}
+
+/** Gone unless it changed meanwhile, as a dwell that grew while it was sent. */
+export function settle([key, json]: Item): void {
+  if (read(key) === json) discard(key);
+}
+
+function discard(key: string): void {
+  own.delete(key);
+  remove(key);
+}
+
+export const stored = (): string[] => keys(PREFIX);
+
+export const ownWaiting = (): number => own.size - flying.size;
+
+/** What may be sent now, oldest first, in a body of so many bytes; what is too old or too much is dropped. */
+export function next(most: number, alone?: boolean): Item[] {
+  const all = stored().map((key): Item => [key, read(key)!]);
+  let characters = 0;
+  const dropped = all.reverse().filter(([key, json], index) => {
+    characters += json.length;
+    return index >= MOST || characters > MOST_CHARACTERS || ageOfKey(key) > TTL;
+  });
+  dropped.forEach(([key]) => discard(key));
+  if (dropped.length) log("dropped", dropped.length, "of the oldest: too many or too old");
+  let left = most;
+  const items = all
+    .reverse()
+    .filter(([key]) => !flying.has(key) && (own.has(key) || ageOfKey(key) > ORPHANED) && read(key))
+    .slice(0, 500);
+  const fitting = items.filter(([, json]) => (left -= new Blob([json]).size + 1) > 0);
+  // One that fits nowhere goes alone.
+  return fitting.length || !alone ? fitting : items.slice(0, 1);
+}
+
+export function clear(): void {
+  stored().forEach(discard);
+  forget();
+}
