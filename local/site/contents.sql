@@ -38,8 +38,8 @@ ORDER BY coalesce(content.published_at, content.first_seen_at) DESC, content.con
 LIMIT %(limit)s;
 
 -- characters --
--- Whom a visitor can sign in as: of each type of content somebody who came often and likes it most, and somebody
--- whose profile isn't complete.
+-- Whom a visitor can sign in as: for each type of content somebody active who likes it most, and of those who have
+-- been here long, and of those whose profile isn't complete, whoever came most often.
 WITH known AS (
     SELECT profiles.id, profiles.activity_count, profiles.profile_completeness, suggestions.stage,
            favourite.type, split_part(page.title, ', ', 1) AS name, page.attributes ->> 'topic' AS topic,
@@ -56,13 +56,14 @@ WITH known AS (
         ORDER BY (preference_value ->> 'score')::float8 DESC
         LIMIT 1
     ) AS favourite
-), best AS (
-    SELECT DISTINCT ON (type) * FROM known WHERE stage <> 'incomplete_profile' ORDER BY type, activity_count DESC
-), unfinished AS (
-    SELECT * FROM known WHERE stage = 'incomplete_profile' ORDER BY activity_count DESC LIMIT 1
+), chosen AS (
+    (SELECT DISTINCT ON (type) * FROM known WHERE stage = 'active_user' ORDER BY type, activity_count DESC)
+    UNION ALL
+    (SELECT DISTINCT ON (stage) * FROM known
+     WHERE stage IN ('incomplete_profile', 'power_user') ORDER BY stage, activity_count DESC)
 )
 SELECT user_id, name, topic, stage, type AS favourite, activity_count AS activities
-FROM (SELECT * FROM best UNION ALL SELECT * FROM unfinished) AS shown
+FROM chosen
 ORDER BY activity_count DESC;
 
 -- person --

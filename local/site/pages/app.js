@@ -114,7 +114,7 @@ const DEEDS = {
     describe({ profile_completeness: complete });
     const parts = [...main.querySelectorAll(".part")].filter((part) => Number(part.dataset.complete) <= complete);
     for (const part of parts) Object.assign(part, { disabled: true, textContent: "Added" });
-    main.querySelector("meter").value = complete;
+    main.querySelector("#completeness i").style.width = `${complete}%`;
     main.querySelector("#complete").textContent = `${complete} % complete`;
   },
 

@@ -44,7 +44,7 @@ function* preferences(before, after) {
 
 function* hours(before, after) {
   if (before.active_hours.join() === after.active_hours.join() || !after.active_hours.length) return;
-  yield { text: `You come at ${words.list(after.active_hours.map(words.hour))}`, why: "The busiest hours of your last 7 days." };
+  yield { text: `You come at ${words.hours(after.active_hours)}`, why: "The busiest hours of your last 7 days." };
 }
 
 function* feed(before, after) {

@@ -69,7 +69,7 @@ async function found(query) {
     body: html`
       <h1>${query ? html`Results for “${query}”` : "Search"}</h1>
       <p class="lead">${query ? words.some(total, "result", "results") : "Search for a skill, a topic or a name: postgres, design, Nadia."}${total > items.length && `, the newest ${items.length} shown`}</p>
-      ${kinds.map(([kind, some]) => some.length > 0 && html`<section><h2>${TYPES[kind].title}</h2>${cards(kind, some)}</section>`)}`,
+      ${kinds.map(([kind, some]) => section(TYPES[kind].title, kind, some))}`,
   };
 }
 
@@ -81,11 +81,14 @@ async function about(content) {
 }
 
 async function aboutProject(project) {
-  const [{ items: praise }, { items: others }] = await Promise.all([
-    network.contents({ type: "endorsement", about: project.author_id ?? "", limit: 3 }),
-    network.contents({ type: "project", author: project.author_id ?? "", limit: 4 }),
+  const { author_id: author, author_name: name, attributes } = project;
+  const [{ items: praise }, { items: own }, { items: alike }] = await Promise.all([
+    network.contents({ type: "endorsement", about: author, limit: 2 }),
+    network.contents({ type: "project", author, limit: 4 }),
+    network.contents({ type: "project", q: attributes.topic, limit: 7 }),
   ]);
-  const more = others.filter((one) => one.id !== project.id).slice(0, 3);
+  const others = (items, besides = []) =>
+    items.filter((one) => one.id !== project.id && !besides.some(({ id }) => id === one.id)).slice(0, 3);
   return html`
     <article class="about">
       <div class="cover tall" style="${paint(project)}"></div>
@@ -96,8 +99,9 @@ async function aboutProject(project) {
       ${skills(project)}
       ${buttons(["like", "Like"], ["save", "Save"], ["share", "Share"])}
     </article>
-    ${praise.length > 0 && html`<section><h2>What colleagues say about ${project.author_name}</h2>${cards("endorsement", praise)}</section>`}
-    ${more.length > 0 && html`<section><h2>More by ${project.author_name}</h2>${cards("project", more)}</section>`}`;
+    ${section(`What colleagues say about ${name}`, "endorsement", praise)}
+    ${section(`More by ${name}`, "project", others(own))}
+    ${section(`More on ${attributes.topic}`, "project", others(alike, others(own)))}`;
 }
 
 async function aboutJob(job) {
@@ -113,11 +117,13 @@ async function aboutJob(job) {
       ${skills(job)}
       ${job.available ? buttons(["apply", "Apply"], ["save", "Save"], ["share", "Share"]) : html`<p class="empty">This job has been taken.</p>`}
     </article>
-    ${alike.length > 0 && html`<section><h2>More for ${skill}</h2>${cards("job", alike)}</section>`}`;
+    ${section(`More for ${skill}`, "job", alike)}`;
 }
 
 async function aboutPerson(profile) {
-  const [{ items: projects }, { items: jobs }, { items: praise }] = await Promise.all([
+  const topic = profile.attributes?.topic ?? "";
+  const [{ items: alike }, { items: projects }, { items: jobs }, { items: praise }] = await Promise.all([
+    network.contents({ type: "profile", q: topic, limit: 6 }),
     network.contents({ type: "project", author: profile.id, limit: 4 }),
     network.contents({ type: "job", author: profile.id, limit: 4 }),
     network.contents({ type: "endorsement", about: profile.id, limit: 4 }),
@@ -126,14 +132,15 @@ async function aboutPerson(profile) {
   const first = person.split(" ")[0];
   return html`
     <article class="about">
-      <div class="person">${avatar(person, "big")}<div><h1>${person}</h1><p class="kicker">${profile.attributes?.topic} · joined ${words.ago(profile.published_at)}</p></div></div>
+      <div class="person">${avatar(person, "big")}<div><h1>${person}</h1><p class="kicker">${topic} · joined ${words.ago(profile.published_at)}</p></div></div>
       <p class="text">${words.about(profile)}</p>
       ${skills(profile)}
       ${buttons(["endorse", `Endorse ${first}`], ["message", "Message"], ["save", "Save"], ["request_endorsement", "Ask for an endorsement"])}
     </article>
-    ${projects.length > 0 && html`<section><h2>Projects</h2>${cards("project", projects)}</section>`}
-    ${jobs.length > 0 && html`<section><h2>Jobs posted</h2>${cards("job", jobs)}</section>`}
-    ${praise.length > 0 && html`<section><h2>What colleagues say</h2>${cards("endorsement", praise)}</section>`}`;
+    ${section("Projects", "project", projects)}
+    ${section("Jobs posted", "job", jobs)}
+    ${section("What colleagues say", "endorsement", praise)}
+    ${section(`Others in ${topic}`, "profile", alike.filter((one) => one.id !== profile.id).slice(0, 5))}`;
 }
 
 async function aboutPraise(praise) {
@@ -171,7 +178,7 @@ async function me() {
       <div class="person">${avatar(visitor.name, "big")}<div><h1>${visitor.name}</h1><p class="kicker">This is you, as Wayside knows you</p></div></div>
       <section>
         <header class="row"><h2>Profile</h2><span class="more" id="complete">${complete} % complete</span></header>
-        <meter min="0" max="100" value="${complete}" aria-labelledby="complete"></meter>
+        <span class="bar" id="completeness"><i style="width:${complete}%"></i></span>
         <ul class="parts">${PARTS.map((part, index) => {
           const there = complete >= (index + 1) * 20;
           return html`<li><button class="part" data-do="add-part" data-complete="${(index + 1) * 20}" ${there && "disabled"}>${there ? "Added" : "Add"}</button>${part}</li>`;
@@ -209,6 +216,8 @@ const CARDS = {
 
 const cards = (kind, items) => html`<div class="cards ${kind}s">${items.map(CARDS[kind])}</div>`;
 
+const section = (title, kind, items) => items.length > 0 && html`<section><h2>${title}</h2>${cards(kind, items)}</section>`;
+
 const nameOf = (profile) => profile.title.split(", ")[0];
 
 export function avatar(name, size = "") {
@@ -227,7 +236,7 @@ const buttons = (...actions) => html`
 
 /** A cover of its own for each: a colour by topic, a form by id. */
 function paint(content) {
-  const hue = words.number(content.attributes?.topic ?? "") % 360;
+  const hue = (words.number(content.attributes?.topic ?? "") * 137) % 360;
   const seed = words.number(content.id);
   return `--hue:${hue};--x:${seed % 100}%;--y:${(seed * 7) % 100}%;--turn:${seed % 180}deg`;
 }

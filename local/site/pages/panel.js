@@ -8,7 +8,7 @@ import * as words from "./words.js";
 
 const HEARTBEAT = 10_000;
 const REMEMBERED = 4;
-const ITEMS = 5;
+const ITEMS = 4;
 const CALM = matchMedia("(prefers-reduced-motion: reduce)");
 
 const panel = document.querySelector("#panel");
@@ -26,11 +26,12 @@ panel.innerHTML = html`
   <div id="panel-body">
     <section id="introduction"></section>
     <section id="learned" aria-live="polite"></section>
-    <section id="next"></section>
     <section id="now"></section>
-    <section id="feed"></section>
+    <section id="next"></section>
     <section id="likes"></section>
+    <section id="feed"></section>
     <section id="hours"></section>
+    <p id="note" class="quiet">Here Footfall learns within seconds of each click. Deployed, it does so by its schedule, every minute; intent is always seconds old.</p>
     <details id="log"><summary></summary><ol></ol></details>
   </div>`;
 const part = (id) => panel.querySelector(`#${id}`);
@@ -104,9 +105,10 @@ function render(before = known, news = 0) {
   part("introduction").innerHTML = introduction();
   part("learned").innerHTML = news || learned.length ? learnedList(news) : "";
   part("glance").innerHTML = html`${known && words.intent(known.insights.intent).label}${news > 0 && html`<b class="news">${news} new</b>`}`;
-  for (const id of ["next", "now", "likes", "hours"]) part(id).innerHTML = known ? PARTS[id](known, before) : "";
+  for (const id of ["now", "next", "likes", "hours"]) part(id).innerHTML = known ? PARTS[id](known, before) : "";
   renderFeed();
   for (const bar of panel.querySelectorAll("[data-from]")) grow(bar);
+  if (news && !panel.matches(":hover")) panel.scrollTo({ top: 0, behavior: "smooth" });
 }
 
 function introduction() {
@@ -131,7 +133,7 @@ const learnedList = (news) => html`
 
 const PARTS = {
   next: ({ action }, before) => html`
-    <div class="suggestion ${before?.action.message !== action.message && "changed"}">
+    <div class="suggestion ${before && before.action.message !== action.message && "changed"}">
       <h2>Next action</h2>
       <p class="message">${action.message}</p>
       <p class="why">${words.evidence(action)}</p>
@@ -139,8 +141,8 @@ const PARTS = {
     </div>`,
 
   now: ({ insights }, before) => html`
-    ${fact("Intent", words.intent(insights.intent), before?.insights.intent !== insights.intent)}
-    ${fact("Stage", words.stage(insights.stage), before?.insights.stage !== insights.stage)}`,
+    ${fact("Intent", words.intent(insights.intent), before && before.insights.intent !== insights.intent)}
+    ${fact("Stage", words.stage(insights.stage), before && before.insights.stage !== insights.stage)}`,
 
   likes: ({ insights }, before) => html`
     <h2>Preferences</h2>
@@ -152,11 +154,11 @@ const PARTS = {
     <h2>Active hours</h2>
     ${insights.active_hours.length
       ? html`
-        <div class="clock" role="img" aria-label="Most active at ${words.list(insights.active_hours.map(words.hour))}">
+        <div class="clock" aria-hidden="true">
           ${Array.from({ length: 24 }, (_, hour) => html`<i class="${insights.active_hours.includes(hour) && "busy"}"></i>`)}
         </div>
-        <p class="scale"><span>00</span><span>06</span><span>12</span><span>18</span><span>24</span></p>
-        <p class="why">Mostly at ${words.list(insights.active_hours.map(words.hour))}${insights.time_zone && `, ${insights.time_zone.replaceAll("_", " ")} time`}.</p>`
+        <p class="scale" aria-hidden="true"><span>00</span><span>06</span><span>12</span><span>18</span><span>24</span></p>
+        <p class="why">Mostly at ${words.hours(insights.active_hours)}${insights.time_zone && ` (${insights.time_zone.replaceAll("_", " ")})`}.</p>`
       : html`<p class="quiet">Not known yet: nothing of the last 7 days has been learned.</p>`}`,
 };
 
@@ -167,11 +169,10 @@ function liking(one, was, before) {
   const moved = before ? Math.round(one.score * 100) - Math.round((was?.score ?? 0) * 100) : 0;
   return html`
     <li class="${moved && "changed"}">
-      <span class="name">${words.capital(words.type(one.type))}</span>
+      <span class="name">${words.capital(words.type(one.type))} <span class="why">${words.source(one.source)}, ${words.percent(one.confidence)} sure</span></span>
       <span class="moved ${moved > 0 ? "up" : "down"}">${moved !== 0 && `${moved > 0 ? "+" : "−"}${Math.abs(moved)}`}</span>
       <span class="score">${words.percent(one.score)}</span>
       <span class="bar"><i style="width:${one.score * 100}%" data-from="${(was?.score ?? 0) * 100}"></i></span>
-      <span class="why">${words.source(one.source)}, ${words.percent(one.confidence)} sure</span>
     </li>`;
 }
 

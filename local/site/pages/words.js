@@ -16,23 +16,23 @@ const INTENTS = {
 
 const STAGES = {
   new_user: ["new user", "Signed up less than a day ago."],
-  incomplete_profile: ["incomplete profile", "The profile is less than half complete."],
-  low_engagement: ["getting started", "Fewer than 10 activities so far."],
+  incomplete_profile: ["unfinished profile", "The profile is less than half complete."],
+  low_engagement: ["occasional visitor", "Fewer than 10 activities so far."],
   active_user: ["active user", "Past the first day, with 10 activities or more."],
   power_user: ["power user", "Here for more than 30 days, with more than 100 activities."],
 };
 
 const EVIDENCE = {
-  missing_projects: (count) => `${some(count, "project is", "projects are")} missing to the two that are wanted`,
+  missing_projects: (count) => `${some(count, "project", "projects")} short of two`,
   matching_opportunities: (count) => `${some(count, "new job names", "new jobs name")} one of your skills`,
   opportunities: (count) => `${some(count, "job", "jobs")} of the last 7 days you haven't met`,
   trending_items: (count) => `${some(count, "thing", "things")} in fashion you haven't met`,
 };
 
 const SOURCES = {
-  explicit: "you said so",
-  inferred: "from what you did",
-  ml_predicted: "from people like you",
+  explicit: "said",
+  inferred: "inferred",
+  ml_predicted: "predicted",
 };
 
 const ACTIONS = {
@@ -61,14 +61,17 @@ export function evidence(action) {
   const counted = Object.entries(action.evidence).map(
     ([name, count]) => EVIDENCE[name]?.(count) ?? `${spelled(name)}: ${count}`,
   );
-  return counted.length ? `Counted: ${counted.join(", ")}.` : stage(action.stage).why;
+  return counted.length ? `Counted: ${counted.join(", ")}.` : `What is suggested to every ${stage(action.stage).label}.`;
 }
 
 export const some = (count, one, many) => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
 export const percent = (share) => `${Math.round(share * 100)} %`;
-export const hour = (number) => `${String(number).padStart(2, "0")}:00`;
 export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
-export const list = (words) => new Intl.ListFormat("en").format(words);
+
+export function hours(numbers) {
+  const sorted = numbers.toSorted((one, other) => one - other);
+  return new Intl.ListFormat("en").format(sorted.map((hour) => `${String(hour).padStart(2, "0")}:00`));
+}
 
 const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 const UNITS = [["month", 30 * 24], ["week", 7 * 24], ["day", 24], ["hour", 1]];
