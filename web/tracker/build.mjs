@@ -2,7 +2,7 @@
 import { build } from "esbuild";
 
 const here = import.meta.dirname;
-const common = { absWorkingDir: here, bundle: true, minify: true, target: "es2019", logLevel: "warning" };
+const common = { absWorkingDir: here, bundle: true, minify: true, target: "es2020", logLevel: "warning", tsconfigRaw: {} };
 
 await build({
   ...common,

@@ -1,5 +1,6 @@
+import { isHidden } from "./dwell";
 import { exclusively } from "./lock";
-import { flying, type Item, next, ownWaiting, put, settle, stored } from "./queue";
+import { discard, flying, type Item, next, ownWaiting, put, stored } from "./queue";
 import { visitor } from "./session";
 import { log, settings } from "./settings";
 import { read, write } from "./storage";
@@ -17,11 +18,10 @@ const RETRY_AT = "footfall_retry";
 let timer: ReturnType<typeof setTimeout> | 0 = 0;
 let isSending = false;
 let failures = 0;
-let retryAt = 0;
 let bytesInFlight = 0;
 
 /** Identifies that aren't delivered, with their tokens. */
-const identifies: [event: Event, token: string][] = [];
+export const identifies: [event: Event, token: string][] = [];
 
 /** What became of a request: taken, refused for good, or to be tried again. */
 const enum Outcome {
@@ -32,23 +32,14 @@ const enum Outcome {
 
 export function enqueue(event: Event): void {
   put(event);
-  if (document.visibilityState === "hidden") {
+  if (isHidden()) {
     // The page may be closing, and this may come from a listener behind ours.
-    Promise.resolve().then(() => Date.now() > retryAt && leave());
-  } else if (ownWaiting() >= ENOUGH) {
+    queueMicrotask(leave);
+  } else if (ownWaiting() >= ENOUGH && !failures) {
     flush();
   } else {
     soon();
   }
-}
-
-export function enqueueIdentify(event: Event, token: string): void {
-  identifies.push([event, token]);
-  flush();
-}
-
-export function forgetTokens(): void {
-  identifies.length = 0;
 }
 
 export function soon(milliseconds = INTERVAL): void {
@@ -61,8 +52,7 @@ export async function flush(): Promise<void> {
   timer = 0;
   if (isSending) return;
   if (!navigator.onLine) return log("offline,", stored().length, "waiting");
-  const wait = Math.max(retryAt, toldToWait()) - Date.now();
-  if (wait > 0) return soon(wait);
+  if (toldToWait() > 0) return soon(toldToWait());
   isSending = true;
   try {
     await exclusively(sendAll);
@@ -70,21 +60,17 @@ export async function flush(): Promise<void> {
     log(error);
   }
   isSending = false;
-  if (stored().length || identifies.length) soon(Math.max(retryAt - Date.now(), INTERVAL));
-}
-
-export function online(): void {
-  retryAt = 0;
-  flush();
+  if (stored().length || identifies.length) soon();
 }
 
 /** The last chance of a page that may be closing. Whether it arrives nobody will know, so all stays stored. */
 export function leave(): void {
   const batch = next(QUOTA - 1000 - bytesInFlight);
-  if (batch.length && toldToWait() < Date.now()) send(batch);
+  if (batch.length && toldToWait() < 0) send(batch);
 }
 
-const toldToWait = (): number => +read(RETRY_AT)!;
+/** Milliseconds until the server wants to hear from any tab again. */
+const toldToWait = (): number => +read(RETRY_AT)! - Date.now();
 
 async function sendAll(): Promise<void> {
   for (let waiting = identifies[0]; waiting; waiting = identifies[0]) {
@@ -105,53 +91,54 @@ async function sendIdentify(event: Event, token: string): Promise<Outcome> {
 async function send(batch: Item[]): Promise<Outcome> {
   batch.forEach(([key]) => flying.add(key));
   const outcome = await post(settings.path ?? "/v1/events", batch.map(([, json]) => json));
-  batch.forEach((item) => {
-    flying.delete(item[0]);
-    if (outcome) settle(item);
+  batch.forEach(([key, json]) => {
+    flying.delete(key);
+    // Unless it changed meanwhile, as a dwell that grew.
+    if (outcome && read(key) === json) discard(key);
   });
   return outcome;
 }
 
 async function post(path: string, events: string[], token?: string): Promise<Outcome> {
-  const said = { write_key: token ? undefined : settings.writeKey, sent_at: new Date().toISOString() };
+  const said = { write_key: settings.writeKey, sent_at: new Date().toISOString() };
   const body = `${JSON.stringify(said).slice(0, -1)},"events":[${events}]}`;
-  const address = settings.endpoint + path;
+  const address = settings.endpoint!.replace(/\/$/, "") + path;
   const bytes = new Blob([body]).size;
-  const keepalive = bytesInFlight + bytes < QUOTA;
-  if (!("keepalive" in Request.prototype) && document.visibilityState === "hidden") {
-    if (navigator.sendBeacon?.(address, body)) return Outcome.Later;
+  const share = bytesInFlight + bytes < QUOTA ? bytes : 0;
+  if (isHidden() && !("keepalive" in Request.prototype) && navigator.sendBeacon?.(address, body)) {
+    return Outcome.Later;
   }
-  if (keepalive) bytesInFlight += bytes;
-  let why: unknown;
+  bytesInFlight += share;
   let wait = 0;
+  let why: unknown;
   try {
     const answer = await fetch(address, {
       method: "POST",
       body,
-      keepalive,
+      keepalive: share > 0,
       credentials: "omit",
       headers: token ? { authorization: `Bearer ${token}` } : {},
       signal: (AbortSignal as Partial<typeof AbortSignal>).timeout?.(PATIENCE),
     });
-    const { status } = answer;
-    const { accepted, rejected, message } = await answer.json().catch(() => ({}));
-    if (answer.ok || (status > 399 && status < 500 && status !== 408 && status !== 429)) {
-      failures = retryAt = 0;
-      log(status, "sent", events.length, "accepted", accepted ?? 0, message ?? "", ...(rejected ?? []));
+    why = `${answer.status} ${await answer.text()}`;
+    if (answer.ok || isFinal(answer.status)) {
+      failures = 0;
+      log("sent", events.length, why);
       return answer.ok ? Outcome.Taken : Outcome.Refused;
     }
     const after = answer.headers.get("retry-after")!;
     wait = +after * 1000 || Date.parse(after) - Date.now() || 0;
-    if (wait > 0) write(RETRY_AT, `${Date.now() + wait}`);
-    why = status;
+    write(RETRY_AT, `${Date.now() + wait}`);
   } catch (error) {
     why = error;
   } finally {
-    if (keepalive) bytesInFlight -= bytes;
+    bytesInFlight -= share;
   }
-  const backoff = Math.min(1000 * 2 ** failures++, LONGEST_WAIT) * (0.5 + Math.random() / 2);
-  retryAt = Date.now() + Math.max(wait, backoff);
-  log(why, stored().length, "waiting, again in", Math.ceil((retryAt - Date.now()) / 1000), "s");
-  soon(retryAt - Date.now());
+  wait = Math.max(wait, Math.min(1000 * 2 ** failures++, LONGEST_WAIT) * (0.5 + Math.random() / 2));
+  log(why, stored().length, "waiting, again in", Math.ceil(wait / 1000), "s");
+  soon(wait);
   return Outcome.Later;
 }
+
+/** Whether the same request would never be taken. */
+const isFinal = (status: number): boolean => /^4(?!08|29)/.test(`${status}`);

@@ -1,3 +1,5 @@
+export const isHidden = (): boolean => document.visibilityState === "hidden";
+
 let total = 0;
 let since: number | undefined;
 
@@ -5,6 +7,6 @@ let since: number | undefined;
 export function attended(): number {
   const now = performance.now();
   if (since !== undefined) total += now - since;
-  since = document.visibilityState === "visible" && document.hasFocus() ? now : undefined;
+  since = !isHidden() && document.hasFocus() ? now : undefined;
   return total;
 }

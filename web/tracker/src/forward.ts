@@ -13,11 +13,12 @@ interface Analytics {
 export function forward(event: Event): void {
   if (!isOn(settings.forward, true)) return;
   const page = window as Analytics;
+  const fields = { ...event };
   const name = event.event_type ?? "content_interaction";
   const tell = [
-    () => page.posthog?.capture(name, { ...event }),
-    () => page.mixpanel?.track(name, { ...event }),
-    () => page.gtag?.("event", name, { ...event }),
+    () => page.posthog?.capture(name, fields),
+    () => page.mixpanel?.track(name, fields),
+    () => page.gtag?.("event", name, fields),
   ];
   for (const one of tell) {
     try {

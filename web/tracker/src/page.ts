@@ -2,9 +2,9 @@ import { clean } from "./privacy";
 import { isOn, settings } from "./settings";
 import type { Tracker } from "./types";
 
-/** The path of the last page view, and whether the page has not asked for that view itself. */
+/** The path of the last page view, and of one that the page hasn't asked for itself. */
 let viewed: string | undefined;
-let isByItself = false;
+let unasked: string | undefined;
 let address: string | undefined;
 let previous: string | undefined;
 
@@ -15,22 +15,21 @@ export const referrer = (): string => clean(previous ?? document.referrer);
 
 /** Whether a view of this path is a new one: a navigation is one, whether the page tells of it or we see it. */
 export function isNewView(path: string): boolean {
-  const isHere = path === pagePath();
-  const isTold = isHere && isByItself && path === viewed;
-  isByItself = false;
-  if (isHere) viewed = path;
+  const isNew = path !== unasked;
+  unasked = undefined;
+  if (path === pagePath()) viewed = path;
   if (address !== location.href) {
     previous = address;
     address = location.href;
   }
-  return !isTold;
+  return isNew;
 }
 
 export function watchPage({ trackPageView, trackAction }: Tracker): void {
   const view = () => {
-    isByItself = false;
+    unasked = undefined;
     trackPageView();
-    isByItself = true;
+    unasked = viewed;
   };
   const look = () => {
     if (viewed !== pagePath()) view();
@@ -59,6 +58,6 @@ export function watchPage({ trackPageView, trackAction }: Tracker): void {
   }
   addEventListener("popstate", () => setTimeout(look));
   addEventListener("pageshow", ({ persisted }) => persisted && view());
-  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", look);
+  if (document.readyState === "loading") addEventListener("DOMContentLoaded", look);
   else look();
 }

@@ -1,20 +1,7 @@
-import { settings } from "./settings";
-import { disk } from "./storage";
+import { isOn, settings } from "./settings";
+import { CHOICE, read, write } from "./storage";
 
-const CHOICE = "footfall_choice";
-let chosen: string | undefined;
-
-/** The choice outlives the page also where nothing else is stored: somebody made it. */
-export function choose(choice: "in" | "out"): void {
-  chosen = choice;
-  try {
-    disk()!.setItem(CHOICE, choice);
-  } catch {
-    // Then it holds for this page.
-  }
-}
-
-const choice = (): string | null | undefined => disk()?.getItem(CHOICE) ?? chosen;
+export const choose = (choice: "in" | "out"): void => write(CHOICE, choice);
 
 /** Why nothing may be tracked, or empty. */
 export function refusal(): string {
@@ -22,17 +9,20 @@ export function refusal(): string {
     globalPrivacyControl?: boolean;
     doNotTrack?: string | null;
   };
-  if (choice() === "out") return "opted out";
-  if (settings.signals === "ignore") return "";
-  return globalPrivacyControl ? "Global Privacy Control" : doNotTrack === "1" ? "Do Not Track" : "";
+  if (read(CHOICE) === "out") return "opted out";
+  if (!isOn(settings.signals, true)) return "";
+  return globalPrivacyControl ? "GPC" : doNotTrack === "1" ? "DNT" : "";
 }
 
-export const lacksConsent = (): boolean => settings.consent === "required" && choice() !== "in";
+export const lacksConsent = (): boolean => isOn(settings.consent) && read(CHOICE) !== "in";
 
 /** An address without the parameters that settings name. */
 export function clean(address: string): string {
-  const names = (settings.strip ?? "access_token,id_token,token,password").split(/[\s,]+/).filter(Boolean);
-  if (names.includes("*")) return address.split(/[?#]/)[0]!;
-  const escaped = names.map((name) => name.replace(/\W/g, "\\$&")).join("|");
-  return escaped ? address.replace(new RegExp(`([?&#])(?:${escaped})=[^&#]*`, "gi"), "$1") : address;
+  const names = (settings.strip ?? "*token,password")
+    .replace(/[\s,]+/g, "|")
+    .replace(/[^\w|*]/g, "\\$&")
+    .replace(/\*/g, "[^=&#]*");
+  return address
+    .replace(new RegExp(`([?&#])((${names})(=[^&#]*)?(&|(?=#|$)))+`, "gi"), "$1")
+    .replace(/[?#&]+(?=#|$)/g, "");
 }

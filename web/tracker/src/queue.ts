@@ -27,12 +27,7 @@ export function put(event: Event): void {
   write(key, JSON.stringify(event));
 }
 
-/** Gone unless it changed meanwhile, as a dwell that grew while it was sent. */
-export function settle([key, json]: Item): void {
-  if (read(key) === json) discard(key);
-}
-
-function discard(key: string): void {
+export function discard(key: string): void {
   own.delete(key);
   remove(key);
 }
@@ -43,22 +38,27 @@ export const ownWaiting = (): number => own.size - flying.size;
 
 /** What may be sent now, oldest first, in a body of so many bytes; what is too old or too much is dropped. */
 export function next(most: number, alone?: boolean): Item[] {
-  const all = stored().map((key): Item => [key, read(key)!]);
-  let characters = 0;
-  const dropped = all.reverse().filter(([key, json], index) => {
-    characters += json.length;
-    return index >= MOST || characters > MOST_CHARACTERS || ageOfKey(key) > TTL;
-  });
-  dropped.forEach(([key]) => discard(key));
-  if (dropped.length) log("dropped", dropped.length, "of the oldest: too many or too old");
-  let left = most;
-  const items = all
+  let room = MOST_CHARACTERS;
+  const kept = stored()
     .reverse()
-    .filter(([key]) => !flying.has(key) && (own.has(key) || ageOfKey(key) > ORPHANED) && read(key))
-    .slice(0, 500);
-  const fitting = items.filter(([, json]) => (left -= new Blob([json]).size + 1) > 0);
-  // One that fits nowhere goes alone.
-  return fitting.length || !alone ? fitting : items.slice(0, 1);
+    .filter((key, index) => {
+      room -= read(key)!.length;
+      const isKept = index < MOST && room > 0 && ageOfKey(key) < TTL;
+      if (!isKept) {
+        log("dropped: too many or too old");
+        discard(key);
+      }
+      return isKept;
+    });
+  const items: Item[] = [];
+  for (const key of kept.reverse()) {
+    if (flying.has(key) || (!own.has(key) && ageOfKey(key) < ORPHANED)) continue;
+    const json = read(key)!;
+    most -= new Blob([json]).size + 1;
+    // One that fits nowhere goes alone.
+    if (most > 0 || (alone && !items.length)) items.push([key, json]);
+  }
+  return items;
 }
 
 export function clear(): void {

@@ -1,5 +1,6 @@
 import { tracker } from "./one";
+import type { Tracker } from "./types";
 
-const script = (document.currentScript ?? document.querySelector("script[data-write-key]")) as HTMLScriptElement;
-Object.assign(window, { tracker });
+const script = document.currentScript as HTMLScriptElement;
+(window as unknown as { tracker: Tracker }).tracker = tracker;
 tracker.init({ endpoint: new URL(script.src).origin, ...script.dataset });

@@ -1,12 +1,8 @@
 import type { Flag, Settings } from "./types";
 
-export let settings: Settings = {};
+export const settings: Settings = {};
 
-export function configure(said: Settings): void {
-  settings = said;
-}
-
-export const isOn = (flag: Flag | undefined, byDefault?: boolean): boolean | undefined =>
+export const isOn = (flag: Flag | undefined, byDefault = false): boolean =>
   flag == null ? byDefault : `${flag}` !== "false";
 
 export function log(...words: unknown[]): void {

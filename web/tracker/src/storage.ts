@@ -2,8 +2,11 @@ import { settings } from "./settings";
 
 const memory: Record<string, string> = {};
 
+/** Somebody's choice outlives the page also where nothing else is stored. */
+export const CHOICE = "footfall_choice";
+
 /** What the browser stores, or nothing where it refuses. */
-export function disk(): Storage | undefined {
+function disk(): Storage | undefined {
   try {
     return localStorage;
   } catch {
@@ -11,14 +14,15 @@ export function disk(): Storage | undefined {
   }
 }
 
-const shared = (): Storage | undefined => (settings.storage === "memory" ? undefined : disk());
+const shared = (key?: string): Storage | undefined =>
+  settings.storage === "memory" && key !== CHOICE ? undefined : disk();
 
-export const read = (key: string): string | null => memory[key] ?? shared()?.getItem(key) ?? null;
+export const read = (key: string): string | null => memory[key] ?? shared(key)?.getItem(key) ?? null;
 
 /** In memory where the browser's store isn't there, or full. */
 export function write(key: string, value: string): void {
   try {
-    shared()!.setItem(key, value);
+    shared(key)!.setItem(key, value);
     delete memory[key];
   } catch {
     memory[key] = value;

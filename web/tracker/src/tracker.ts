@@ -1,11 +1,11 @@
-import { enqueue, enqueueIdentify, forgetTokens, leave, online, soon } from "./delivery";
-import { attended } from "./dwell";
+import { enqueue, flush, identifies, leave, soon } from "./delivery";
+import { attended, isHidden } from "./dwell";
 import { forward } from "./forward";
 import { isNewView, pagePath, referrer, watchPage } from "./page";
 import { choose, clean, lacksConsent, refusal } from "./privacy";
 import { clear } from "./queue";
 import { forget, visitor } from "./session";
-import { configure, log } from "./settings";
+import { log, settings } from "./settings";
 import type { ContentView, Event, FromFeed, Metadata, Settings, TrackEventParams, Tracker } from "./types";
 import { uuid } from "./uuid";
 
@@ -49,7 +49,7 @@ function admit(event: Event, token?: string): void {
     return log("held until", hasStarted ? "consent" : "the start");
   }
   if (!event.anonymous_id) {
-    if (token === undefined) forward(event);
+    if (event.type !== "identify") forward(event);
     const user = token ? digest(token) : 0;
     // Two users of one browser are two visitors.
     if (user && (visitor().user ?? user) !== user) forget();
@@ -58,8 +58,9 @@ function admit(event: Event, token?: string): void {
     event.anonymous_id = id;
     event.session_id = session;
   }
-  if (token) enqueueIdentify(event, token);
-  else enqueue(event);
+  if (!token) return enqueue(event);
+  identifies.push([event, token]);
+  flush();
 }
 
 function release(): void {
@@ -68,24 +69,27 @@ function release(): void {
   waiting.forEach(([event, token]) => admit(event, token));
 }
 
-function track({ eventType, eventCategory, eventAction, metadata, pagePath }: TrackEventParams): void {
+function act(type: string, category?: string, action?: string, metadata?: Metadata, path?: string): void {
   record({
-    event_type: eventType,
-    event_category: eventCategory,
-    event_action: eventAction,
+    event_type: type,
+    event_category: category,
+    event_action: action,
     metadata: copy(metadata),
-    ...(pagePath && { page_path: clean(pagePath) }),
+    page_path: clean(path || pagePath()),
   });
+}
+
+function track({ eventType, eventCategory, eventAction, metadata, pagePath }: TrackEventParams): void {
+  act(eventType, eventCategory, eventAction, metadata, pagePath);
 }
 
 function trackPageView(path?: string): void {
   if (!isNewView(path || pagePath())) return;
-  const metadata = { title: document.title, url: clean(location.href) };
-  track({ eventType: "page_view", eventCategory: "navigation", eventAction: "view", pagePath: path, metadata });
+  act("page_view", "navigation", "view", { title: document.title, url: clean(location.href) }, path);
 }
 
 function trackAction(action: string, category: string, metadata?: Metadata): void {
-  track({ eventType: "user_action", eventCategory: category, eventAction: action, metadata });
+  act("user_action", category, action, metadata);
 }
 
 function interact(type: string, id: string, interaction: string, duration?: number, from?: FromFeed): Event {
@@ -151,7 +155,7 @@ function optOut(): void {
   held.clear();
   views.clear();
   measuring.clear();
-  forgetTokens();
+  identifies.length = 0;
   clear();
   choose("out");
 }
@@ -175,17 +179,16 @@ function copy(metadata: unknown): unknown {
 function digest(token: string): number {
   try {
     const { sub } = JSON.parse(atob(token.split(".")[1]!.replace(/-/g, "+").replace(/_/g, "/")));
-    return [...`${sub}`].reduce((sum, letter) => Math.imul(sum ^ letter.codePointAt(0)!, 16777619), 40389) || 1;
+    return [...`${sub}`].reduce((sum, letter) => Math.imul(sum ^ letter.charCodeAt(0), 16777619), 9);
   } catch {
     return 0;
   }
 }
 
 function init(said: Settings): void {
-  if (isConfigured) return log("is there already");
+  if (isConfigured) return log("is there");
   isConfigured = true;
-  configure({ ...said, endpoint: said.endpoint?.replace(/\/$/, "") });
-  if (!said.writeKey) console.warn("[footfall] the write key is missing");
+  Object.assign(settings, said);
   const page = document as Document & { prerendering?: boolean };
   if (page.prerendering) page.addEventListener("prerenderingchange", start, { once: true });
   else start();
@@ -196,11 +199,11 @@ function start(): void {
   attended();
   addEventListener("focus", attended);
   addEventListener("blur", attended);
-  addEventListener("online", online);
+  addEventListener("online", flush);
   addEventListener("pagehide", hide);
-  document.addEventListener("visibilitychange", () => {
+  addEventListener("visibilitychange", () => {
     attended();
-    if (document.visibilityState === "hidden") hide();
+    if (isHidden()) hide();
     else soon();
   });
   release();

@@ -18,11 +18,11 @@ export interface Settings {
   clicks?: Flag;
   /** `memory`: nothing is stored in the browser, and each page load is a visitor of its own. */
   storage?: "memory" | string;
-  /** `required`: everything is held, and nothing stored, until `optIn()`. */
-  consent?: "required" | string;
-  /** `ignore`: Global Privacy Control and Do Not Track, which are honoured by default. */
-  signals?: "ignore" | string;
-  /** Query and fragment parameters that no address keeps, separated by commas; `*` for all. */
+  /** Whether everything is held, and nothing stored, until `optIn()`. */
+  consent?: Flag;
+  /** Whether Global Privacy Control and Do Not Track are honoured, on by default. */
+  signals?: Flag;
+  /** Query and fragment parameters that no address keeps, separated by commas; `*` stands for any letters. */
   strip?: string;
   /** Whether PostHog, Mixpanel and gtag are told where the page has them, on by default. */
   forward?: Flag;
