@@ -13,7 +13,8 @@ NEWEST = {"project": 72, "job": 60, "endorsement": 48}
 def newest(until: datetime) -> Sequence[Event]:
     """Content events, with the ids that `make demo` gives them: sent by both, they count once."""
     hour = until.replace(minute=0, second=0, microsecond=0)
-    world = World(SEED, DEFAULT_SIZE, hour - timedelta(days=1), hour)
+    # Who published in these days was there then, and may have left since.
+    world = World(SEED, DEFAULT_SIZE, hour - timedelta(days=7), hour)
     is_open = [content for content in world.contents if content.is_open(hour)]
     chosen = []
     for kind, number in NEWEST.items():

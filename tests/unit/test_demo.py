@@ -27,6 +27,7 @@ from local.demo.people import Account
 from local.demo.sending import Sending
 from local.demo.visits import Leg
 from local.demo.world import DEFAULT_SIZE, Size, World
+from local.site import filling
 from tests.queued import records_taken
 
 # A Sunday, two hours after a clock went back in America.
@@ -99,6 +100,16 @@ def test_an_hour_later_nothing_is_different_but_that_hour() -> None:
     for event_id, said in now.items():
         if said[1]["created_at"] >= (UNTIL - timedelta(days=10) + timedelta(hours=1)).isoformat():
             assert later[event_id] == said
+
+
+def test_the_site_begins_with_what_the_demo_sends() -> None:
+    begins = filling.newest(UNTIL + timedelta(minutes=40))
+    known = {event["id"]: event for event in Month().world.said_by_server()}
+    assert all(known[event["id"]] == event for event in begins)
+    kinds = Counter(event["content_type"] for event in begins)
+    assert filling.NEWEST.items() <= kinds.items()
+    people = {event["content_id"] for event in begins if event["content_type"] == "profile"}
+    assert {event["author_id"] for event in begins} <= people
 
 
 class Ingest:

@@ -31,15 +31,14 @@ function* action(before, after) {
 }
 
 function* preferences(before, after) {
-  const known = new Map(before.map((one) => [one.type, one]));
-  for (const one of after) {
-    const was = known.get(one.type);
-    const moved = one.score - (was?.score ?? 0);
-    if (Math.abs(moved) < 0.01) continue;
-    const text = `You care ${!was ? "about" : moved > 0 ? "more about" : "less about"} ${words.type(one.type)}`;
-    const change = was ? `${words.percent(was.score)} → ${words.percent(one.score)}` : words.percent(one.score);
-    yield { text, why: `${change} of your engagement, ${words.source(one.source)}.` };
-  }
+  const was = new Map(before.map((one) => [one.type, one.score]));
+  // Shares of a whole: where one rises, the others fall.
+  const risen = (one) => one.score - (was.get(one.type) ?? 0);
+  const [most] = after.toSorted((one, other) => risen(other) - risen(one));
+  if (!most || risen(most) < 0.01) return;
+  const { type, score } = most;
+  const change = was.has(type) ? `${words.percent(was.get(type))} → ${words.percent(score)}` : words.percent(score);
+  yield { text: `You care ${was.has(type) ? "more about" : "about"} ${words.type(type)}`, why: `${change} of your engagement.` };
 }
 
 function* hours(before, after) {

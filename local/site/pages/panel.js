@@ -7,7 +7,7 @@ import { read, visitor } from "./visitor.js";
 import * as words from "./words.js";
 
 const HEARTBEAT = 10_000;
-const REMEMBERED = 4;
+const REMEMBERED = 3;
 const ITEMS = 4;
 const CALM = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -79,6 +79,7 @@ async function refresh() {
   const mine = (reading += 1);
   try {
     const [insights, action] = await Promise.all([read("insights"), read("next-action")]);
+    if (mine !== reading) return;
     // A feed notes what it shows, so it is asked for only when it may have changed.
     const isSame = known && !isLearning && known.insights.updated_at === insights.updated_at;
     const feed = isSame ? known.feed : await read(`feed?limit=${ITEMS}`);
