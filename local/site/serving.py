@@ -15,7 +15,8 @@ from aiohttp import web
 from psycopg.rows import DictRow, dict_row
 
 from footfall import ids, queries
-from local.feeding.door import Door
+from local.demo.catalogue import SITE
+from local.feeding.door import Door, Event
 from local.feeding.stored import wait_for
 from local.site.filling import newest
 
@@ -55,6 +56,7 @@ class Site:
             web.post("/demo/api/learn", self._learn),
             web.get("/demo/api/contents", self._contents),
             web.get("/demo/api/contents/{type}/{id}", self._content),
+            web.post("/demo/api/projects", self._publish),
             web.get("/demo/api/characters", self._characters),
             web.get("/demo/api/people/{id}", self._person),
             web.get("/demo/{page:[^/]*}{rest:.*}", self._page),
@@ -143,12 +145,23 @@ class Site:
             await wait_for(door, [event["id"] for event in events], "count_events", lambda _: None)
         return _json({"sent": len(events), "rejected": rejected})
 
+    async def _publish(self, request: web.Request) -> web.Response:
+        """{"title", "author", "skills"}: a visitor's project, of which the site's server tells Footfall."""
+        try:
+            said = await request.json()
+            project = _project(said["title"].strip(), said["author"], said["skills"])
+        except (ValueError, LookupError, TypeError, AttributeError):
+            said = {"code": "invalid_request", "message": "a project has a title, an author and skills"}
+            return web.json_response(said, status=400)
+        async with self._one_at_a_time, self._door() as door:
+            rejected = await door.send([project])
+            await _written(door)
+        return _json({"url": project["url"], "rejected": rejected})
+
     async def _learn(self, _: web.Request) -> web.Response:
         """Has what was sent written, and learned now instead of at the schedule's next tick."""
         async with self._one_at_a_time, self._door() as door:
-            deadline = time.monotonic() + WRITTEN_WITHIN_SECONDS
-            while await door.waiting() and time.monotonic() < deadline:
-                await asyncio.sleep(0.05)
+            await _written(door)
             return _json({"users": await door.learn()})
 
     @asynccontextmanager
@@ -157,6 +170,30 @@ class Site:
             door = Door(self._url, session)
             await door.local()
             yield door
+
+
+async def _written(door: Door) -> None:
+    """Waits until the queue is empty; not for long, as somebody else may be filling it."""
+    deadline = time.monotonic() + WRITTEN_WITHIN_SECONDS
+    while await door.waiting() and time.monotonic() < deadline:
+        await asyncio.sleep(0.05)
+
+
+def _project(title: str, author: str, skills: list[str]) -> Event:
+    now, content_id = datetime.now(UTC).isoformat(timespec="milliseconds"), ids.uuid7()
+    return {
+        "type": "content",
+        "id": ids.uuid7(),
+        "created_at": now,
+        "published_at": now,
+        "content_type": "project",
+        "content_id": content_id,
+        "title": title,
+        "url": f"{SITE}/projects/{content_id}",
+        "author_id": author,
+        "attributes": {"topic": skills[0], "skills": skills[:3]},
+        "available": True,
+    }
 
 
 def _json(body: Any) -> web.Response:

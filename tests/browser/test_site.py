@@ -270,6 +270,26 @@ def test_a_completed_profile_changes_stage_and_next_action(site: Page, stack: Lo
     expect(site.locator("#learned")).to_contain_text("Suggests:")
 
 
+def test_a_project_that_somebody_adds_is_counted_in_the_next_action(
+    site: Page, stack: LocalStack, demo: str
+) -> None:
+    token = stack.token("a-maker")
+    profile = {"created_at": "2026-01-01T00:00:00Z", "profile_completeness": 20}
+    stack.post("/v1/me/events", {"type": "identify", "traits": profile}, token)
+    eventually(lambda: stack.get("/v1/users/me/insights", token).body["stage"] == "incomplete_profile")
+    site.evaluate("localStorage.setItem('wayside-visitor', JSON.stringify({id: 'a-maker', name: 'A Maker'}))")
+    site.goto(f"{stack.url}/demo/me")
+    expect(site.locator("#next .message")).to_have_text("Add 2 projects to increase profile views")
+    site.get_by_label("Title of a new project").fill("A bench of <walnut>")
+    site.locator("#publish button").click()
+    expect(site.locator(".projects h3")).to_have_text("A bench of <walnut>")
+    expect(site.locator("#next .message")).to_have_text(
+        "Add 1 project to increase profile views", timeout=PATIENCE
+    )
+    site.locator(".projects .card").click()
+    expect(site.locator("h1")).to_have_text("A bench of <walnut>")
+
+
 # Where it might go wrong ──────────────────────────────────────────────────────────────────────────
 
 

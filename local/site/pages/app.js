@@ -69,6 +69,15 @@ search.addEventListener("submit", (event) => {
   if (query) go(`/demo/search?q=${encodeURIComponent(query)}`);
 });
 
+main.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const skills = chosenSkills();
+  const title = new FormData(event.target).get("title");
+  await network.publish({ title, author: visitor.id, skills: skills.length ? skills : ["something new"] });
+  tracker.trackAction("create_project", "engagement");
+  await reload();
+});
+
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[href^='/demo/']");
   if (link && event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey) {
@@ -120,7 +129,7 @@ const DEEDS = {
 
   skill(button) {
     button.ariaPressed = String(button.ariaPressed !== "true");
-    describe({ skills: [...main.querySelectorAll(".chip[aria-pressed=true]")].map((chip) => chip.textContent) });
+    describe({ skills: chosenSkills() });
   },
 
   "ask-who": askWho,
@@ -141,6 +150,10 @@ const DEEDS = {
     await moveIn();
   },
 };
+
+function chosenSkills() {
+  return [...main.querySelectorAll(".chip[aria-pressed=true]")].map((chip) => chip.textContent);
+}
 
 function done(button) {
   button.classList.add("done");

@@ -24,5 +24,11 @@ export const person = (id) => get(`people/${encodeURIComponent(id)}`);
 /** Describes some contents to Footfall, as a product's server does. */
 export const fill = () => fetch("/demo/api/fill", { method: "POST" });
 
+/** {url} of a new project: {title, author, skills}. */
+export async function publish(project) {
+  const answer = await fetch("/demo/api/projects", { method: "POST", body: JSON.stringify(project) });
+  return answer.json();
+}
+
 /** Has Footfall learn now. A deployed one learns by its schedule, every minute. */
 export const learn = () => fetch("/demo/api/learn", { method: "POST" });

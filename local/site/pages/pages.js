@@ -6,7 +6,7 @@ import { visitor } from "./visitor.js";
 import * as words from "./words.js";
 
 const { TYPES } = words;
-const PARTS = ["A photo", "A headline", "Two skills", "Where you work", "A project"];
+const PARTS = ["A photo", "A headline", "Where you work", "What you look for", "A few words"];
 
 /** The page at an address: {title, body, content?, search?}. `content` is what the page is about. */
 export async function page(address) {
@@ -165,9 +165,10 @@ async function me() {
       body: html`<h1>Your profile</h1><p class="lead">You are not signed in.</p><button class="primary" data-do="ask-who">Sign in</button>`,
     };
   }
-  const [known, { items: jobs }] = await Promise.all([
+  const [known, { items: jobs }, { items: projects }] = await Promise.all([
     network.person(visitor.id),
     network.contents({ type: "job", limit: 20 }),
+    network.contents({ type: "project", author: visitor.id, limit: 6 }),
   ]);
   const offered = [...new Set(jobs.flatMap((job) => job.attributes?.skills ?? []))].slice(0, 14);
   const mine = known.skills ?? [];
@@ -189,6 +190,12 @@ async function me() {
         <h2>Skills</h2>
         <div class="chips">${[...new Set([...mine, ...offered])].map((skill) => html`<button class="chip" data-do="skill" aria-pressed="${mine.includes(skill)}">${skill}</button>`)}</div>
         <p class="note">New jobs that name one of them are counted in what Footfall suggests next.</p>
+      </section>
+      <section>
+        <h2>Projects</h2>
+        ${projects.length > 0 && cards("project", projects)}
+        <form class="pair" id="publish"><input name="title" placeholder="What did you build?" aria-label="Title of a new project" maxlength="80" required><button>Add</button></form>
+        <p class="note">A project is <code>content</code>: the network’s server describes it to Footfall, with the server key.</p>
       </section>`,
   };
 }
