@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Response, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, Response, Route, expect
 
 from footfall import ids
 from tests.end_to_end.local_stack import PROJECT, LocalStack, eventually, running
@@ -21,6 +21,8 @@ pytestmark = pytest.mark.xdist_group("site")
 PATIENCE = 20_000
 QUERIES = ("postgres", "rust", "design", "react", "spark", "kotlin")
 NONSENSE = re.compile(r"undefined|null|NaN|\[object|Invalid Date|Infinity")
+CUT_OFF = """[...document.querySelectorAll("main *")]
+  .filter((one) => one.getBoundingClientRect().right > innerWidth).map((one) => one.outerHTML.slice(0, 80))"""
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 
 
@@ -231,6 +233,25 @@ def test_signing_out_forgets(site: Page, database: psycopg.Connection[Any]) -> N
     expect(site.locator("#likes")).to_contain_text("Nothing yet")
 
 
+def test_an_answer_that_comes_after_signing_out_shows_nothing(site: Page) -> None:
+    join(site, "Una Vik")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    site.route("**/v1/users/me/insights", hold)
+    with site.expect_request("**/v1/users/me/insights"):
+        open_project(site, 0)
+    site.get_by_role("button", name="Sign out").click()
+    expect(site.locator("#introduction h2")).to_have_text("You are anonymous")
+    with site.expect_response("**/v1/users/me/insights"):
+        for route in held:
+            route.continue_()
+    site.wait_for_timeout(500)
+    assert site.locator("#now").inner_text() == ""
+
+
 def test_who_was_signed_in_still_is_after_a_reload(site: Page) -> None:
     join(site, "Pia Lind")
     site.reload()
@@ -316,6 +337,7 @@ def test_on_a_phone_nothing_is_cut_off_and_the_panel_is_a_sheet(browser: Browser
             page.goto(f"{stack.url}/demo/{path}")
             expect(page.locator("h1")).to_be_visible()
             assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"], path
+            assert page.evaluate(CUT_OFF) == [], path
         assert page.locator("#panel").evaluate("(panel) => panel.clientHeight") < 80
         page.locator("#grip").click()
         expect(page.locator("#feed a").first).to_be_in_viewport(timeout=PATIENCE)
@@ -339,6 +361,13 @@ def test_files_of_the_sites_folder_are_served_and_no_others(stack: LocalStack) -
     for name, kind in kinds.items():
         reply = stack.get(f"/demo/assets/{name}")
         assert (reply.status, reply.headers["content-type"]) == (200, kind)
-    for name in ("../serving.py", "%2e%2e/serving.py", "..%2fserving.py", "index.html", "pages", ""):
+    for name in (
+        "../serving.py",
+        "%2e%2e/serving.py",
+        "..%2fserving.py",
+        "..%2fpages%2fapp.js",
+        "index.html",
+        "",
+    ):
         assert stack.get(f"/demo/assets/{name}").status == 404
     assert stack.get("/demo/nowhere").status == 404

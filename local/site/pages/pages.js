@@ -243,7 +243,7 @@ const buttons = (...actions) => html`
 
 /** A cover of its own for each: a colour by topic, a form by id. */
 function paint(content) {
-  const hue = (words.number(content.attributes?.topic ?? "") * 137) % 360;
+  const hue = (words.number(content.attributes?.topic ?? "") * 53) % 360;
   const seed = words.number(content.id);
   return `--hue:${hue};--x:${seed % 100}%;--y:${(seed * 7) % 100}%;--turn:${seed % 180}deg`;
 }

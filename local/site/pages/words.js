@@ -90,21 +90,21 @@ export function number(text) {
 // The catalogue has titles and skills; these make a page of them.
 const ABOUT = {
   project: [
-    ([first, second, third]) => `A working answer to a question that comes up in every team: how far do ${first} and ${second} go together? With code, measurements, and a frank chapter on where ${third} gets in the way.`,
-    ([first, second, third]) => `Started as a weekend's notes on ${first}, and now in use by three teams. It leans on ${second}, stays out of ${third}, and is small enough to read in an afternoon.`,
-    ([first, second, third]) => `What we would have liked to know a year ago: ${first} as it behaves under load, what ${second} costs, and when ${third} is the better choice.`,
+    ([first, second, third]) => `A working answer to a question that comes up in every team: how far do ${first} and ${second} go together? With code, measurements, and a frank chapter on the limits of ${third}.`,
+    ([first, second, third]) => `Began as a weekend’s notes on ${first}, and is in use by three teams now. It leans on ${second}, stays out of ${third}, and is small enough to be read in an afternoon.`,
+    ([first, second, third]) => `What we would have liked to know a year ago about ${first}, ${second} and ${third}: what holds under load, what it costs, and when to leave it alone.`,
   ],
   job: [
-    ([first, second, third]) => `You will own ${first} from the first sketch to the night it runs alone. We work in small teams, write things down, and use ${second} every day; ${third} is something you could teach us.`,
-    ([first, second, third]) => `Our product outgrew its first ${first}. You will build the second, with ${second} where it helps, and bring a good eye for ${third}. Four days a week are welcome.`,
+    ([first, second, third]) => `You will own ${first} from the first sketch to the night it runs alone. We work in small teams, write things down, and use ${second} every day; ${third} could be something that you teach us.`,
+    ([first, second, third]) => `Our product has outgrown its beginnings in ${first}. You will build what comes next, with ${second} where it helps and a good eye for ${third}. Four days a week are welcome.`,
   ],
   profile: [
     ([first, second, third]) => `Mostly ${first} and ${second} these days; happy to talk about ${third} over coffee.`,
-    ([first, second, third]) => `Builds things with ${first}, explains ${second}, and is learning ${third}.`,
+    ([first, second, third]) => `Works on ${first}, explains ${second}, and is learning ${third}.`,
   ],
   endorsement: [
-    ([first, second]) => `We spent half a year on the same problem. I have seldom met anybody who explains ${first} so calmly, and who knows when ${second} is not the answer.`,
-    ([first, second]) => `Whenever our ${first} made no sense, this was who we asked. Thorough, kind, and quick with ${second}.`,
+    ([first, second]) => `We spent half a year on the same problem. I have seldom met anybody who explains ${first} so calmly, and who knows the limits of ${second} so well.`,
+    ([first, second]) => `When we were lost in ${first}, this was whom we asked. Thorough, kind, and quick with ${second}.`,
   ],
 };
 
