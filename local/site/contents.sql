@@ -11,31 +11,35 @@ FROM (
 -- contents --
 -- The newest contents that are asked for: of a type, one, by an author, about somebody, with all words; and how many
 -- there are of them.
-SELECT content.content_type AS type, coalesce(own.external_id, content.content_id::text) AS id,
-       content.title, content.url, content.attributes, content.available,
-       coalesce(content.published_at, content.first_seen_at) AS published_at,
-       split_part(author.title, ', ', 1) AS author_name, author.url AS author_url,
+WITH found AS (
+    SELECT *, coalesce(published_at, first_seen_at) AS at, count(*) OVER ()::integer AS total
+    FROM content
+    WHERE url LIKE '/demo/%%'
+      AND (available OR content_id = %(id)s)
+      AND (%(type)s::text IS NULL OR content_type = %(type)s)
+      AND (%(id)s::uuid IS NULL OR content_id = %(id)s)
+      AND (%(author)s::uuid IS NULL OR author_id = %(author)s)
+      AND (%(about)s::text IS NULL OR attributes ->> 'endorsed' = %(about)s)
+      AND NOT EXISTS (
+          SELECT FROM unnest(%(words)s::text[]) AS word
+          WHERE position(lower(word) IN lower(concat_ws(' ', title, attributes::text))) = 0
+      )
+    ORDER BY at DESC, content_id
+    LIMIT %(limit)s
+)
+SELECT found.content_type AS type, coalesce(own.external_id, found.content_id::text) AS id, found.title, found.url,
+       found.attributes, found.available, found.at AS published_at, found.total,
        author_names.external_id AS author_id,
-       split_part(endorsed.title, ', ', 1) AS endorsed_name, endorsed.url AS endorsed_url,
-       count(*) OVER ()::integer AS total
-FROM content
-LEFT JOIN external_ids AS own ON own.id = content.content_id
-LEFT JOIN external_ids AS author_names ON author_names.id = content.author_id
-LEFT JOIN content AS author ON author.author_id = content.author_id AND author.content_type = 'profile'
+       split_part(author.title, ', ', 1) AS author_name, author.url AS author_url,
+       split_part(endorsed.title, ', ', 1) AS endorsed_name, endorsed.url AS endorsed_url
+FROM found
+LEFT JOIN external_ids AS own ON own.id = found.content_id
+LEFT JOIN external_ids AS author_names ON author_names.id = found.author_id
+LEFT JOIN content AS author
+    ON author.author_id = found.author_id AND author.content_type = 'profile' AND author.url LIKE '/demo/%%'
 LEFT JOIN content AS endorsed
-    ON endorsed.content_type = 'profile' AND endorsed.url = '/demo/profiles/' || (content.attributes ->> 'endorsed')
-WHERE content.url LIKE '/demo/%%'
-  AND (content.available OR content.content_id = %(id)s)
-  AND (%(type)s::text IS NULL OR content.content_type = %(type)s)
-  AND (%(id)s::uuid IS NULL OR content.content_id = %(id)s)
-  AND (%(author)s::uuid IS NULL OR content.author_id = %(author)s)
-  AND (%(about)s::text IS NULL OR content.attributes ->> 'endorsed' = %(about)s)
-  AND NOT EXISTS (
-      SELECT FROM unnest(%(words)s::text[]) AS word
-      WHERE position(lower(word) IN lower(concat_ws(' ', content.title, content.attributes::text))) = 0
-  )
-ORDER BY coalesce(content.published_at, content.first_seen_at) DESC, content.content_id
-LIMIT %(limit)s;
+    ON endorsed.url = '/demo/profiles/' || (found.attributes ->> 'endorsed') AND endorsed.content_type = 'profile'
+ORDER BY found.at DESC, found.content_id;
 
 -- characters --
 -- Whom a visitor can sign in as: for each type of content somebody active who likes it most, and of those who have

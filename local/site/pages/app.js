@@ -4,7 +4,7 @@ import { html } from "./html.js";
 import * as network from "./network.js";
 import { avatar, page } from "./pages.js";
 import { meet } from "./panel.js";
-import { describe, restore, signIn, signOut, visitor } from "./visitor.js";
+import { KEPT, describe, restore, signIn, signOut, visitor } from "./visitor.js";
 import * as words from "./words.js";
 
 // A blocker that holds the tracker back must not break the site.
@@ -241,6 +241,9 @@ async function moveIn() {
   await network.fill();
   await reload();
 }
+
+// Signed in or out in another tab.
+addEventListener("storage", ({ key }) => key === KEPT && location.reload());
 
 await restore();
 if (visitor.id) tracker.identify(visitor.token);

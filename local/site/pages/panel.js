@@ -35,6 +35,16 @@ panel.innerHTML = html`
     <details id="log"><summary></summary><ol></ol></details>
   </div>`;
 const part = (id) => panel.querySelector(`#${id}`);
+const written = new Map();
+
+/** Leaves alone what is there already: somebody may be reading it. */
+function put(id, content) {
+  const text = String(content);
+  if (written.get(id) === text) return false;
+  written.set(id, text);
+  part(id).innerHTML = text;
+  return true;
+}
 
 part("grip").addEventListener("click", () => {
   part("grip").ariaExpanded = String(panel.classList.toggle("open"));
@@ -82,9 +92,8 @@ async function refresh() {
     if (mine !== reading) return;
     // A feed notes what it shows, so it is asked for only when it may have changed.
     const isSame = known && !isLearning && known.insights.updated_at === insights.updated_at;
-    const feed = isSame ? known.feed : await read(`feed?limit=${ITEMS}`);
+    const found = { insights, action, feed: isSame ? known.feed : await read(`feed?limit=${ITEMS}`) };
     if (mine !== reading) return;
-    const found = { insights, action, feed };
     const news = known ? differences(known, found) : [];
     learned = [...news.map((one) => ({ ...one, at: new Date() })), ...learned].slice(0, REMEMBERED);
     problem = "";
@@ -103,12 +112,12 @@ async function refresh() {
 function render(before = known, news = 0) {
   renderStatus();
   renderLog();
-  part("introduction").innerHTML = introduction();
-  part("learned").innerHTML = news || learned.length ? learnedList(news) : "";
-  part("glance").innerHTML = html`${known && words.intent(known.insights.intent).label}${news > 0 && html`<b class="news">${news} new</b>`}`;
-  for (const id of ["now", "next", "likes", "hours"]) part(id).innerHTML = known ? PARTS[id](known, before) : "";
+  put("introduction", introduction());
+  put("learned", learned.length ? learnedList(news) : "");
+  put("glance", html`${known && words.intent(known.insights.intent).label}${news > 0 && html`<b class="news">${news} new</b>`}`);
+  for (const id of ["now", "next", "hours"]) put(id, known ? PARTS[id](known, before) : "");
+  if (put("likes", known ? PARTS.likes(known, before) : "")) part("likes").querySelectorAll("[data-from]").forEach(grow);
   renderFeed();
-  for (const bar of panel.querySelectorAll("[data-from]")) grow(bar);
   if (news && !panel.matches(":hover")) panel.scrollTo({ top: 0, behavior: "smooth" });
 }
 
@@ -130,7 +139,7 @@ function introduction() {
 
 const learnedList = (news) => html`
   <h2>Just learned</h2>
-  <ol>${learned.map((one, index) => html`<li class="${index < news && "changed"}"><b>${one.text}</b><span>${one.why}</span></li>`)}</ol>`;
+  <ol>${learned.map((one, index) => html`<li class="${index < news && "changed"}"><b>${one.text}</b><time>${clock(one.at)}</time><span>${one.why}</span></li>`)}</ol>`;
 
 const PARTS = {
   next: ({ action }, before) => html`
@@ -178,19 +187,17 @@ function liking(one, was, before) {
 }
 
 function renderFeed() {
-  const section = part("feed");
-  if (!known) {
-    section.innerHTML = "";
-    return;
+  const rows = () => [...part("feed").querySelectorAll("[data-key]")];
+  const before = new Map(rows().map((row) => [row.dataset.key, row.offsetTop]));
+  if (put("feed", known ? feed(known.feed) : "") && before.size) {
+    for (const row of rows()) settle(row, before.get(row.dataset.key));
   }
-  const { items, reasoning, feed_id } = known.feed;
-  const before = new Map([...section.querySelectorAll("[data-key]")].map((row) => [row.dataset.key, row.offsetTop]));
-  section.innerHTML = html`
-    <h2>Your feed</h2>
-    <p class="why">${reasoning}.</p>
-    <ol>${items.map((item, position) => html`<li data-key="${key(item)}">${entry(item, feed_id, position)}</li>`)}</ol>`;
-  if (before.size) for (const row of section.querySelectorAll("[data-key]")) settle(row, before.get(row.dataset.key));
 }
+
+const feed = ({ items, reasoning, feed_id }) => html`
+  <h2>Your feed</h2>
+  <p class="why">${reasoning}.</p>
+  <ol>${items.map((item, position) => html`<li data-key="${key(item)}">${entry(item, feed_id, position)}</li>`)}</ol>`;
 
 function entry(item, feedId, position) {
   const inside = html`<b>${item.title ?? words.capital(words.type(item.content_type))}</b><span class="why">${item.reason}</span>`;
@@ -222,8 +229,10 @@ function renderLog() {
     ? `${words.some(arrived, "event", "events")} arrived${arrived < all.length ? `, ${all.length - arrived} under way` : ""}`
     : "No events yet";
   part("log").querySelector("ol").innerHTML = html`${all.slice(-30).reverse().map(({ event, state, why, at }) => html`
-    <li class="${state}" title="${STATES[state]}"><time>${at.toLocaleTimeString("en-GB")}</time> <span>${named(event)}</span><em>${why ?? STATES[state]}</em></li>`)}`;
+    <li class="${state}" title="${STATES[state]}"><time>${clock(at)}</time> <span>${named(event)}</span><em>${why ?? STATES[state]}</em></li>`)}`;
 }
+
+const clock = (time) => time.toLocaleTimeString("en-GB");
 
 function named(event) {
   if (event.type === "interaction") return `${event.interaction_type} ${words.TYPES[event.content_type]?.one ?? event.content_type}`;

@@ -1,6 +1,6 @@
 // Who visits. Anonymous until signed in: then the tracker is given the token that your login would issue.
 
-const KEPT = "wayside-visitor";
+export const KEPT = "wayside-visitor";
 
 export const visitor = { id: null, name: null, token: null };
 
