@@ -174,7 +174,7 @@ def test_six_searches_are_an_intent_within_seconds(site: Page) -> None:
         search(site, query)
     expect(site.locator("#now .value").first).to_have_text("Actively searching", timeout=PATIENCE)
     learned = site.locator("#learned li", has_text="You are actively searching")
-    expect(learned).to_contain_text("More than 5 of the last 20 activities are searches.")
+    expect(learned).to_contain_text("Over 5 searches in the last 20 activities.")
     everything_arrives(site)
     site.get_by_role("link", name="Wayside").click()
     expect(site.locator("#try .done", has_text="Search six times")).to_be_visible()

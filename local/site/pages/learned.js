@@ -50,7 +50,7 @@ function* feed(before, after) {
   const known = new Set(before.items.map(key));
   const shown = new Set(after.items.map(key));
   const [gone] = before.items.filter((item) => !shown.has(key(item)) && isMet(item));
-  if (gone) yield { text: `“${gone.title ?? "One item"}” left your feed`, why: "You have met it now." };
+  if (gone) yield { text: `“${gone.title ?? "One item"}” left your feed`, why: "A feed leaves out what you have met." };
   if (before.strategy !== after.strategy) yield { text: "Your feed is your own now", why: `${after.reasoning}.` };
   else if (before.reasoning !== after.reasoning) yield { text: "Your feed follows", why: `${after.reasoning}.` };
 }

@@ -144,9 +144,11 @@ const learnedList = (news) => html`
 const PARTS = {
   next: ({ action }, before) => html`
     <div class="suggestion ${before && before.action.message !== action.message && "changed"}">
-      <h2>Next action</h2>
-      <p class="message">${action.message}</p>
-      <p class="why">${words.evidence(action)}</p>
+      <div>
+        <h2>Next action</h2>
+        <p class="message">${action.message}</p>
+        <p class="why">${words.evidence(action)}</p>
+      </div>
       <a class="button" href="${words.leadsTo(action.action)}" data-suggested="${action.action}">${action.cta}</a>
     </div>`,
 

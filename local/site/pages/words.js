@@ -8,18 +8,18 @@ export const TYPES = {
 };
 
 const INTENTS = {
-  actively_searching: ["actively searching", "More than 5 of the last 20 activities are searches."],
-  recruiting: ["recruiting", "More than 3 of the last 20 activities are views of people."],
-  researching: ["researching", "More than 3 of the last 20 activities are views of projects."],
-  browsing: ["just browsing", "No pattern stands out in the last 20 activities."],
+  actively_searching: ["actively searching", "Over 5 searches in the last 20 activities."],
+  recruiting: ["recruiting", "Over 3 people viewed in the last 20 activities."],
+  researching: ["researching", "Over 3 projects viewed in the last 20 activities."],
+  browsing: ["just browsing", "No pattern in the last 20 activities."],
 };
 
 const STAGES = {
   new_user: ["new user", "Signed up less than a day ago."],
-  incomplete_profile: ["unfinished profile", "The profile is less than half complete."],
+  incomplete_profile: ["unfinished profile", "Profile less than half complete."],
   low_engagement: ["occasional visitor", "Fewer than 10 activities so far."],
-  active_user: ["active user", "Past the first day, with 10 activities or more."],
-  power_user: ["power user", "Here for more than 30 days, with more than 100 activities."],
+  active_user: ["active user", "Past day one, with 10 activities or more."],
+  power_user: ["power user", "Over 30 days here, over 100 activities."],
 };
 
 const EVIDENCE = {
