@@ -356,6 +356,20 @@ def test_without_the_tracker_the_site_works_and_says_so(browser: Browser, stack:
         assert errors == []
 
 
+def test_while_footfall_is_away_the_panel_says_so(browser: Browser, stack: LocalStack) -> None:
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(f"{stack.url}/demo/")
+        join(page, "Siv Strand")
+        page.route("**/v1/users/me/*", lambda route: route.abort())
+        open_project(page, 0)
+        warning = page.locator("#introduction .warning")
+        expect(warning).to_have_text(re.compile("^Footfall doesn.t answer."), timeout=PATIENCE)
+        expect(page.locator("#next .message")).to_be_visible()
+        page.unroute("**/v1/users/me/*")
+        expect(warning).to_have_count(0, timeout=PATIENCE)
+
+
 def test_files_of_the_sites_folder_are_served_and_no_others(stack: LocalStack) -> None:
     kinds = {"app.js": "text/javascript", "site.css": "text/css", "figtree.woff2": "font/woff2"}
     for name, kind in kinds.items():

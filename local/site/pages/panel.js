@@ -3,13 +3,15 @@
 import { html } from "./html.js";
 import { differences, key } from "./learned.js";
 import * as network from "./network.js";
-import { read, visitor } from "./visitor.js";
+import { NoAnswer, read, visitor } from "./visitor.js";
 import * as words from "./words.js";
 
 const HEARTBEAT = 10_000;
+const IMPATIENCE = 2_000;
 const REMEMBERED = 3;
 const ITEMS = 4;
 const CALM = matchMedia("(prefers-reduced-motion: reduce)");
+const PHONE = matchMedia("(max-width: 820px)");
 
 const panel = document.querySelector("#panel");
 let known = null;
@@ -46,8 +48,12 @@ function put(id, content) {
   return true;
 }
 
-part("grip").addEventListener("click", () => {
-  part("grip").ariaExpanded = String(panel.classList.toggle("open"));
+const grip = part("grip");
+const enable = () => (grip.disabled = !PHONE.matches);
+PHONE.addEventListener("change", enable);
+enable();
+grip.addEventListener("click", () => {
+  grip.ariaExpanded = String(panel.classList.toggle("open"));
 });
 
 /** Begins anew, for whoever visits now. */
@@ -74,24 +80,27 @@ async function learn() {
   while (hasMore) {
     hasMore = false;
     renderStatus();
+    // Intent needs no learning, and that may take its time while much else is new.
+    const early = setInterval(refresh, IMPATIENCE);
     await network.learn().catch(() => {});
-    await refresh();
+    clearInterval(early);
+    await refresh(true);
   }
   isLearning = false;
   renderStatus();
 }
 
 // What the schedule learns, or another tab does, shows a little later. Nobody looks at a hidden page.
-setInterval(() => !document.hidden && !isLearning && refresh(), HEARTBEAT);
+setInterval(() => !document.hidden && refresh(), HEARTBEAT);
 
-async function refresh() {
+async function refresh(hasLearned = false) {
   if (!visitor.id) return;
   const mine = (reading += 1);
   try {
     const [insights, action] = await Promise.all([read("insights"), read("next-action")]);
     if (mine !== reading) return;
     // A feed notes what it shows, so it is asked for only when it may have changed.
-    const isSame = known && !isLearning && known.insights.updated_at === insights.updated_at;
+    const isSame = known && !hasLearned && known.insights.updated_at === insights.updated_at;
     const found = { insights, action, feed: isSame ? known.feed : await read(`feed?limit=${ITEMS}`) };
     if (mine !== reading) return;
     const news = known ? differences(known, found) : [];
@@ -101,6 +110,7 @@ async function refresh() {
     known = found;
     render(before, news.length);
   } catch (error) {
+    if (!(error instanceof NoAnswer)) throw error;
     if (mine !== reading) return;
     problem = `${error.message} It is asked again in a moment.`;
     render(known);

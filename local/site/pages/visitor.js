@@ -28,16 +28,25 @@ export function describe(traits) {
   tracker.identify(visitor.token, traits);
 }
 
-/** What Footfall knows of the visitor: `feed`, `next-action`, `insights`. */
+export class NoAnswer extends Error {}
+
+/** What Footfall knows of the visitor: `feed`, `next-action`, `insights`. Throws NoAnswer. */
 export async function read(what) {
-  const ask = () => fetch(`/v1/users/me/${what}`, { headers: { authorization: `Bearer ${visitor.token}` } });
-  let answer = await ask();
+  let answer = await ask(what);
   if (answer.status === 401 || answer.status === 403) {
     visitor.token = await issue(visitor.id);
-    answer = await ask();
+    answer = await ask(what);
   }
-  if (!answer.ok) throw new Error(`Footfall answered ${answer.status}.`);
+  if (!answer.ok) throw new NoAnswer(`Footfall answered ${answer.status}.`);
   return answer.json();
+}
+
+async function ask(what) {
+  try {
+    return await fetch(`/v1/users/me/${what}`, { headers: { authorization: `Bearer ${visitor.token}` } });
+  } catch {
+    throw new NoAnswer("Footfall doesn’t answer.");
+  }
 }
 
 /** The local stack's stand-in for a login. */
