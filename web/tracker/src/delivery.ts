@@ -35,10 +35,10 @@ export function enqueue(event: Event): void {
   if (isHidden()) {
     // The page may be closing, and this may come from a listener behind ours.
     queueMicrotask(leave);
-  } else if (ownWaiting() >= ENOUGH && !failures) {
-    flush();
-  } else {
+  } else if (failures || ownWaiting() % ENOUGH) {
     soon();
+  } else {
+    flush();
   }
 }
 
@@ -73,12 +73,12 @@ export function leave(): void {
 const toldToWait = (): number => +read(RETRY_AT)! - Date.now();
 
 async function sendAll(): Promise<void> {
+  for (let batch = next(BATCH, true); batch.length; batch = next(BATCH, true)) {
+    if (!(await send(batch))) return;
+  }
   for (let waiting = identifies[0]; waiting; waiting = identifies[0]) {
     if (!(await sendIdentify(...waiting))) return;
     identifies.shift();
-  }
-  for (let batch = next(BATCH, true); batch.length; batch = next(BATCH, true)) {
-    if (!(await send(batch))) return;
   }
 }
 

@@ -32,26 +32,25 @@ export function discard(key: string): void {
   remove(key);
 }
 
-export const stored = (): string[] => keys(PREFIX);
-
 export const ownWaiting = (): number => own.size - flying.size;
 
-/** What may be sent now, oldest first, in a body of so many bytes; what is too old or too much is dropped. */
-export function next(most: number, alone?: boolean): Item[] {
+/** The keys of what waits, oldest first; what is too old or too much is dropped. */
+export function stored(): string[] {
   let room = MOST_CHARACTERS;
-  const kept = stored()
-    .reverse()
-    .filter((key, index) => {
-      room -= read(key)!.length;
-      const isKept = index < MOST && room > 0 && ageOfKey(key) < TTL;
-      if (!isKept) {
-        log("dropped: too many or too old");
-        discard(key);
-      }
-      return isKept;
-    });
+  const isKept = (key: string, index: number): boolean => {
+    room -= read(key)!.length;
+    if (index < MOST && room > 0 && ageOfKey(key) < TTL) return true;
+    log("dropped: too many or too old");
+    discard(key);
+    return false;
+  };
+  return keys(PREFIX).reverse().filter(isKept).reverse();
+}
+
+/** What may be sent now in a body of so many bytes. */
+export function next(most: number, alone?: boolean): Item[] {
   const items: Item[] = [];
-  for (const key of kept.reverse()) {
+  for (const key of stored()) {
     if (flying.has(key) || (!own.has(key) && ageOfKey(key) < ORPHANED)) continue;
     const json = read(key)!;
     most -= new Blob([json]).size + 1;
@@ -62,6 +61,6 @@ export function next(most: number, alone?: boolean): Item[] {
 }
 
 export function clear(): void {
-  stored().forEach(discard);
+  keys(PREFIX).forEach(discard);
   forget();
 }

@@ -200,6 +200,8 @@ function start(): void {
   addEventListener("focus", attended);
   addEventListener("blur", attended);
   addEventListener("online", flush);
+  // Perhaps another tab was told a choice.
+  addEventListener("storage", release);
   addEventListener("pagehide", hide);
   addEventListener("visibilitychange", () => {
     attended();
