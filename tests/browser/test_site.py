@@ -339,8 +339,12 @@ def test_on_a_phone_nothing_is_cut_off_and_the_panel_is_a_sheet(browser: Browser
             expect(page.locator("h1")).to_be_visible()
             assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"], path
             assert page.evaluate(CUT_OFF) == [], path
+        page.goto(f"{stack.url}/demo/projects")
+        page.locator(".card").first.click()
+        expect(page.locator("#glance")).to_contain_text("new", timeout=PATIENCE)
         assert page.locator("#panel").evaluate("(panel) => panel.clientHeight") < 80
         page.locator("#grip").click()
+        expect(page.locator("#glance")).not_to_contain_text("new")
         expect(page.locator("#feed a").first).to_be_in_viewport(timeout=PATIENCE)
 
 

@@ -20,6 +20,7 @@ let problem = "";
 let reading = 0;
 let isLearning = false;
 let hasMore = false;
+let unread = 0;
 
 panel.innerHTML = html`
   <button class="grip" id="grip" aria-expanded="false" aria-controls="panel-body">
@@ -54,6 +55,8 @@ PHONE.addEventListener("change", enable);
 enable();
 grip.addEventListener("click", () => {
   grip.ariaExpanded = String(panel.classList.toggle("open"));
+  unread = 0;
+  renderGlance();
 });
 
 /** Begins anew, for whoever visits now. */
@@ -61,6 +64,7 @@ export async function meet() {
   known = null;
   learned = [];
   problem = "";
+  unread = 0;
   reading += 1;
   render();
   await refresh();
@@ -106,6 +110,7 @@ async function refresh(hasLearned = false) {
     const news = known ? differences(known, found) : [];
     learned = [...news.map((one) => ({ ...one, at: new Date() })), ...learned].slice(0, REMEMBERED);
     problem = "";
+    if (!panel.classList.contains("open")) unread += news.length;
     const before = known;
     known = found;
     render(before, news.length);
@@ -124,11 +129,16 @@ function render(before = known, news = 0) {
   renderLog();
   put("introduction", introduction());
   put("learned", learned.length ? learnedList(news) : "");
-  put("glance", html`${known && words.intent(known.insights.intent).label}${news > 0 && html`<b class="news">${news} new</b>`}`);
+  renderGlance();
   for (const id of ["now", "next", "hours"]) put(id, known ? PARTS[id](known, before) : "");
   if (put("likes", known ? PARTS.likes(known, before) : "")) part("likes").querySelectorAll("[data-from]").forEach(grow);
   renderFeed();
   if (news && !panel.matches(":hover")) panel.scrollTo({ top: 0, behavior: "smooth" });
+}
+
+/** What a phone shows of the panel while it is closed. */
+function renderGlance() {
+  put("glance", html`${known && words.intent(known.insights.intent).label}${unread > 0 && html`<b class="news">${unread} new</b>`}`);
 }
 
 function introduction() {
