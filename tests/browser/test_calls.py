@@ -39,13 +39,14 @@ def test_the_calls_send_what_the_original_says(page: Page, shop: Shop) -> None:
     page.goto(f"{shop.url}/projects?page=2")
     kept = page.evaluate(
         """async () => [
-          await tracker.track({eventType: 'vote', eventCategory: 'polls', eventAction: 'up', metadata: {poll: 7},
-                               pagePath: '/polls'}),
+          await tracker.track({eventType: 'vote', eventCategory: 'polls', eventAction: 'up',
+                               metadata: {poll: 7}, pagePath: '/polls'}),
           await tracker.trackPageView(),
           await tracker.trackPageView('/virtual'),
           await tracker.trackAction('search', 'content_discovery', {query: 'rust'}),
           await tracker.trackContentInteraction('project', 'p-1', 'like'),
-          await tracker.trackContentInteraction('job', 'j-1', 'click', undefined, {feedId: 'f-1', position: 3}),
+          await tracker.trackContentInteraction('job', 'j-1', 'click', undefined,
+                                                {feedId: 'f-1', position: 3}),
         ]"""
     )
     assert kept == [None] * 6
