@@ -171,6 +171,7 @@ def test_hooks_count_views_and_dwell(page: Page, examples: Shop) -> None:
     page.click("text=Next path")
     page.click("text=Gone")
     eventually(lambda: [e for e in examples.door.taken if e.get("duration_seconds")])
+    assert "early" in examples.door.actions()
     interactions = {
         (e["content_id"], e["feed_id"], e["position"]) for e in examples.door.taken if e.get("content_id")
     }
