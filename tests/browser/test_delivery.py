@@ -418,6 +418,7 @@ def test_what_can_never_be_taken_blocks_nothing_behind_it(page: Page, shop: Shop
     eventually(lambda: shop.door.posts)
     page.evaluate("tracker.track({})")
     eventually(lambda: [one.status for one in shop.door.posts][1:] == [400])
+    eventually(lambda: queue(page) == [], 2)
     act(page, run)
     page.evaluate("tracker.track({})")
     eventually(lambda: run in shop.door.actions())
