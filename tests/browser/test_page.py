@@ -159,6 +159,7 @@ def test_clicks_on_links_out_and_on_marked_elements(page: Page, shop: Shop) -> N
     page.goto(shop.url)
     for text in ("in", "mail", "out", "save", "plain", "nothing"):
         page.click(f"text=/^{text}$/")
+    page.click("text=save", button="right")
     settled(page, shop)
     found = [
         (event["event_action"], event["event_category"], event["metadata"])

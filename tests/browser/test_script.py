@@ -54,6 +54,23 @@ def test_its_types_are_strict_and_its_package_has_them(node: str, tmp_path: Path
     assert {"index.d.ts", "react.d.ts"} <= {file.name for file in tmp_path.iterdir()}
 
 
+ON_A_SERVER = """
+import { tracker } from "./dist/index.js";
+await tracker.trackAction("a", "b");
+await tracker.init({ endpoint: "http://127.0.0.1:1", writeKey: "k" });
+await tracker.identify("a.b.c");
+tracker.viewContent("a", "b").end();
+"""
+
+
+def test_on_a_server_the_module_does_nothing(node: str, tmp_path: Path) -> None:
+    subprocess.run([node, TRACKER / "build.mjs", tmp_path / "tracker.js", tmp_path / "dist"], check=True)
+    page = tmp_path / "page.mjs"
+    page.write_text(ON_A_SERVER)
+    done = subprocess.run([node, page], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+
+
 def test_it_works_by_any_name_and_other_paths_on_another_host(page: Page, shop: Shop, run: str) -> None:
     shop.script = "/js/pages.js"
     shop.attributes = {"endpoint": f"{shop.door.url}/", "path": "/v1/events?by=proxy"}

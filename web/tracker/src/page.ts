@@ -34,7 +34,9 @@ export function watchPage({ trackPageView, trackAction }: Tracker): void {
   const look = () => {
     if (viewed !== pagePath()) view();
   };
-  const clicked = ({ target }: Event) => {
+  const clicked = ({ target, button }: MouseEvent) => {
+    // The right one opens a menu.
+    if (button > 1) return;
     const element = (target as Element).closest?.<HTMLElement>("[data-track]");
     if (element && isOn(settings.clicks)) {
       const { track, trackCategory, ...rest } = element.dataset;
