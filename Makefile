@@ -8,6 +8,7 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 PIP := bin/pip install --quiet --disable-pip-version-check
 CLIENTS := tests/sdks/clients/node_modules
+TRACKER := web/tracker/node_modules
 PACKAGES := layers/common/footfall functions local tests benchmarks
 
 .PHONY: run import replay sam-env test check bench build clean
@@ -33,7 +34,12 @@ sam-env: .venv/local  ## env.json, with which `sam local invoke` reaches the run
 test: .venv/dev .venvs/sam/done .venvs/checkov/done .venvs/schemathesis/done  ## every test
 	@$(MAKE) --silent .venvs/runtime/done || echo "without it, tests/runtime can't run" >&2
 	@$(MAKE) --silent $(CLIENTS)/done || echo "without them, tests/sdks can't run Node's SDKs" >&2
+	@$(MAKE) --silent $(TRACKER)/done || echo "without them, tests/browser can't build the tracker" >&2
 	$(BIN)/pytest -n auto --dist loadgroup
+
+.PHONY: tracker
+tracker: $(TRACKER)/done  ## check and build the script for pages, and the npm package in web/tracker/dist
+	@cd web/tracker && export PATH="$(CURDIR)/.venvs/node/bin:$$PATH" && npm run --silent check && npm run --silent build
 
 check: .venv/dev  ## format, lint, types and the fast tests: before each commit
 	$(BIN)/ruff format $(if $(CI),--check) $(PACKAGES)
@@ -50,7 +56,7 @@ build: .venv/local .venvs/sam/done .venvs/runtime/done  ## [ARCHITECTURE=x86_64]
 	@$(BIN)/python -m local.sam "$(ARCHITECTURE)"
 
 clean:  ## forget the environments, builds and local data
-	rm -rf .venv .venvs $(CLIENTS) .aws-sam $(DATA_DIR) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venvs $(CLIENTS) $(TRACKER) web/tracker/dist .aws-sam $(DATA_DIR) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Footfall needs Python 3.11 or newer with venv (Debian: python3-venv)." >&2; exit 1; }
@@ -79,6 +85,11 @@ $(CLIENTS)/done: tests/sdks/clients/package-lock.json .venvs/node/done
 	@cd $(@D)/.. && export PATH="$(CURDIR)/.venvs/node/bin:$$PATH" && if command -v chromium >/dev/null; then npm ci --silent; \
 	else npm ci --silent --include=optional && TMPDIR="$(CURDIR)/.venvs/chromium" AWS_EXECUTION_ENV=AWS_Lambda_nodejs24.x \
 	node --input-type=module -e 'import it from "@sparticuz/chromium"; await it.executablePath()'; fi
+	@touch $@
+
+$(TRACKER)/done: web/tracker/package-lock.json .venvs/node/done
+	@echo "setting up what the tracker is built with"
+	@cd web/tracker && PATH="$(CURDIR)/.venvs/node/bin:$$PATH" npm ci --silent
 	@touch $@
 
 # The Python that functions are deployed on, with nothing but AWS's client that runs them.

@@ -16,11 +16,10 @@ from tqdm import tqdm
 
 from local.demo import looking, recovering, truth
 from local.demo.sending import Sending
-from local.demo.world import Size, World
+from local.demo.world import DEFAULT_SIZE, SEED, Size, World
 from local.feeding.door import Door, DoorError
 from local.feeding.stored import stored, wait_for
 
-EVENTS_A_DAY = 3_600
 # What a page sends may lie 31 days back.
 MOST_DAYS = 30
 SHOWN_ERRORS = 5
@@ -116,7 +115,7 @@ class Demo:
 def main(arguments: Sequence[str], port: str) -> int:
     """0 where all that was sent is in the database."""
     options = _options(arguments)
-    events = options.events or EVENTS_A_DAY * options.days
+    events = options.events or DEFAULT_SIZE.events * options.days
     since = options.until - timedelta(days=options.days)
     world = World(options.seed, Size(options.users, events / options.days), since, options.until)
     demo = Demo(world, f"http://127.0.0.1:{port}", evaluates=options.evaluate)
@@ -136,10 +135,14 @@ def main(arguments: Sequence[str], port: str) -> int:
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
-    parser.add_argument("--seed", default="1", help="another one is another network")
+    parser.add_argument("--seed", default=SEED, help="another one is another network")
     parser.add_argument("--days", type=_number(1, MOST_DAYS), default=MOST_DAYS)
-    parser.add_argument("--users", type=_number(20, 100_000), default=1_500, help="accounts, about")
-    parser.add_argument("--events", type=_number(100, 10_000_000), help=f"about; {EVENTS_A_DAY:,} a day")
+    parser.add_argument(
+        "--users", type=_number(20, 100_000), default=DEFAULT_SIZE.people, help="accounts, about"
+    )
+    parser.add_argument(
+        "--events", type=_number(100, 10_000_000), help=f"about; {DEFAULT_SIZE.events:,} a day"
+    )
     parser.add_argument("--until", type=_hour, default="", help="RFC 3339; the last whole hour")
     parser.add_argument("--out", type=Path, help="writes the hidden tastes there")
     parser.add_argument("--evaluate", action="store_true", help="says how well what is hidden was learned")

@@ -194,6 +194,13 @@ def web(world: World, sample: Json) -> None:
     assert answer_of(world.answer("web", sample)) == (200, contract)
 
 
+def web_tracker(world: World, sample: Json) -> None:
+    answer = world.answer("web", sample)
+    assert (answer["statusCode"], answer["headers"]["content-encoding"]) == (200, "gzip")
+    script = gzip.decompress(base64.b64decode(answer["body"]))
+    assert script == (PROJECT / "functions/web/static/tracker.js").read_bytes()
+
+
 # By the sample's name; `empty_world` has a database without a table.
 ANSWERS: dict[str, tuple[Callable[[World, Json], None], str]] = {
     "analyze_all_shards": (analyze, "world"),
@@ -218,6 +225,8 @@ ANSWERS: dict[str, tuple[Callable[[World, Json], None], str]] = {
     "session_batch": (session, "world"),
     "session_replay": (session_replay, "world"),
     "web_openapi": (web, "world"),
+    "web_tracker": (web_tracker, "world"),
+    "web_tracker_by_any_name": (web_tracker, "world"),
 }
 
 REPLAYED = {"replayed": 0, "stayed": {}, "left": 0, "after": None, "finished": True}
