@@ -8,7 +8,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from footfall.http import Answer, Request
+from footfall.http import Answer, Request, names
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,27 +31,31 @@ class FileAnswer(Answer):
 
     @classmethod
     def to(cls, request: Request, file: File) -> "FileAnswer":
-        """304 for who has it; gzipped for who takes that. Pages of any origin may use it."""
+        """Gzipped for who takes that. Pages of any origin may use it."""
         gzips = "gzip" in request.headers.get("accept-encoding", "")
-        # Weak, as it names both encodings.
-        tag = f'W/"{file.tag}"'
         headers = {
             "cache-control": "public, max-age=3600, stale-while-revalidate=86400",
             "cross-origin-resource-policy": "cross-origin",
-            "etag": tag,
+            # Weak, as it names both encodings.
+            "etag": f'W/"{file.tag}"',
             "vary": "accept-encoding",
+            "content-type": file.content_type,
+            "x-content-type-options": "nosniff",
         }
-        if tag in request.headers.get("if-none-match", ""):
-            return cls(b"", HTTPStatus.NOT_MODIFIED, headers)
-        headers |= {"content-type": file.content_type, "x-content-type-options": "nosniff"}
         if gzips:
             headers["content-encoding"] = "gzip"
         return cls(file.gzipped if gzips else file.plain, headers=headers)
 
-    def to_gateway(self) -> dict[str, Any]:
+    def to_gateway(self, known: str = "") -> dict[str, Any]:
+        """304 for who has it."""
+        headers = dict(self.headers or {})
+        status, body = self.status, self.body
+        if names(known, headers["etag"].removeprefix("W/")):
+            status, body = HTTPStatus.NOT_MODIFIED, b""
+            headers.pop("content-encoding", None)
         return {
-            "statusCode": int(self.status),
-            "headers": dict(self.headers or {}),
-            "body": base64.b64encode(self.body).decode(),
+            "statusCode": int(status),
+            "headers": headers,
+            "body": base64.b64encode(body).decode(),
             "isBase64Encoded": True,
         }

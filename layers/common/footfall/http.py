@@ -106,10 +106,15 @@ class Answer:
                 "etag": tag,
                 "vary": "authorization",
             }
-            if tag in _ENTITY_TAG.findall(known) or known.strip() == "*":
+            if names(known, tag):
                 del headers["content-type"]
                 status, body = HTTPStatus.NOT_MODIFIED, ""
         return {"statusCode": int(status), "headers": headers, "body": body}
+
+
+def names(known: str, tag: str) -> bool:
+    """Whether an If-None-Match names this entity tag, by weak comparison (RFC 9110, 8.8.3.2)."""
+    return tag in _ENTITY_TAG.findall(known) or known.strip() == "*"
 
 
 _WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
