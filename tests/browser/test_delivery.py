@@ -367,6 +367,26 @@ def test_what_was_left_is_sent_by_one_of_two_tabs(
     assert {sent[action] for action in actions} == {1}
 
 
+def test_what_a_hidden_tab_is_sending_another_one_leaves_alone(
+    context: BrowserContext, shop: Shop, run: str
+) -> None:
+    first, second = context.new_page(), context.new_page()
+    for tab in (first, second):
+        tab.goto(shop.url)
+    eventually(lambda: len(shop.door.taken) == 2)
+
+    def slowly(method: str, path: str) -> None:
+        time.sleep(5 if method == "POST" else 0)
+
+    shop.door.instead = slowly
+    act(first, f"{run}-hidden")
+    first.evaluate(HIDE)
+    act(second, f"{run}-seen")
+    eventually(lambda: len(shop.door.actions()) >= 3)
+    second.wait_for_timeout(1000)
+    assert [shop.door.actions()[f"{run}-{which}"] for which in ("hidden", "seen")] == [1, 1]
+
+
 # A server in trouble ───────────────────────────────────────────────────────────────────────────────
 
 
