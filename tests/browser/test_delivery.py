@@ -159,10 +159,11 @@ def test_what_is_tracked_right_before_the_page_goes_arrives_without_another_visi
         shop.has_tag = False
         leave_by(way, page, shop, action)
         eventually(partial(arrived, shop, action), 5)
+        # The next page with a tracker will send it again if that isn't soon: nobody heard the answer.
+        assert shop.door.actions()[action] == 1
         page.close()
         shop.has_tag = True
     assert_stored(database, run, actions)
-    assert [shop.door.actions()[action] for action in actions] == [1] * len(actions)
 
 
 @pytest.mark.parametrize("how", ["", NO_KEEPALIVE], ids=["keepalive", "beacon"])
@@ -173,9 +174,11 @@ def test_what_the_server_refused_of_a_closing_page_is_sent_by_the_next(
     page = context.new_page()
     page.goto(shop.url)
     shop.door.instead = busy(503)
-    leave_by("close", page, shop, run)
+    shop.has_tag = False
+    leave_by("link", page, shop, run)
     eventually(lambda: shop.door.posts)
     shop.door.instead = lambda method, path: None
+    shop.has_tag = True
     context.new_page().goto(shop.url)
     assert_stored(database, run, [run])
 
