@@ -418,7 +418,7 @@ def test_retry_after_is_honoured_by_every_tab_and_the_next_page(
     assert min(later) >= (12 if form == "seconds" else 10)
 
 
-@pytest.mark.parametrize("status", [503, 429, 408, 0])
+@pytest.mark.parametrize("status", [503, 429, 408, 401, 404, 0])
 def test_it_tries_again_ever_more_seldom_and_keeps_all_until_it_is_taken(
     page: Page, shop: Shop, database: Database, run: str, status: int
 ) -> None:

@@ -6,7 +6,7 @@ import { log, settings } from "./settings";
 import { read, write } from "./storage";
 import type { Event } from "./types";
 
-const INTERVAL = 3000;
+const INTERVAL = 1000;
 const ENOUGH = 20;
 // Browsers let 64 KiB be on their way when a page closes: what is sent before leaves room for the last.
 const BATCH = 30_000;
@@ -117,7 +117,7 @@ async function post(path: string, events: string[], token?: string): Promise<Out
       signal: (AbortSignal as Partial<typeof AbortSignal>).timeout?.(PATIENCE),
     });
     why = `${answer.status} ${await answer.text()}`;
-    if (answer.ok || isFinal(answer.status)) {
+    if (answer.ok || isFinal(answer.status, token)) {
       failures = 0;
       log("sent", events.length, why);
       return answer.ok ? Outcome.Taken : Outcome.Refused;
@@ -136,5 +136,5 @@ async function post(path: string, events: string[], token?: string): Promise<Out
   return Outcome.Later;
 }
 
-/** Whether the same request would never be taken. */
-const isFinal = (status: number): boolean => /^4(?!08|29)/.test(`${status}`);
+/** Whether the same request would never be taken: what a wrong key or address refuses may be taken tomorrow. */
+const isFinal = (status: number, token?: string): boolean => /^4(00|13)/.test(`${status}`) || (!!token && status < 404);
