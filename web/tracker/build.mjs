@@ -4,7 +4,7 @@ import { rmSync } from "node:fs";
 import { build } from "esbuild";
 
 const here = import.meta.dirname;
-const common = { absWorkingDir: here, bundle: true, minify: true, target: "es2020", logLevel: "warning", tsconfigRaw: {} };
+const common = { absWorkingDir: here, bundle: true, minify: true, target: "es2021", logLevel: "warning", tsconfigRaw: {} };
 
 await build({
   ...common,

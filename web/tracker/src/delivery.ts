@@ -1,18 +1,20 @@
 import { isHidden } from "./dwell";
 import { exclusively } from "./lock";
-import { discard, flying, type Item, next, ownWaiting, put, stored } from "./queue";
-import { visitor } from "./session";
+import { refusal, lacksConsent } from "./privacy";
+import { discard, inFlight, type Item, next, ownWaiting, put, stored } from "./queue";
+import { isStill, visitor } from "./session";
 import { log, settings } from "./settings";
 import { read, write } from "./storage";
 import type { Event } from "./types";
 
-const INTERVAL = 1000;
-const ENOUGH = 20;
+const FLUSH_INTERVAL = 1000;
+const FLUSH_AT = 20;
 // Browsers let 64 KiB be on their way when a page closes: what is sent before leaves room for the last.
 const BATCH = 30_000;
 const QUOTA = 64_000;
-const PATIENCE = 20_000;
+const REQUEST_TIMEOUT = 20_000;
 const LONGEST_WAIT = 300_000;
+const LONGEST_TOLD = 3_600_000;
 const RETRY_AT = "footfall_retry";
 
 let timer: ReturnType<typeof setTimeout> | 0 = 0;
@@ -34,76 +36,87 @@ export function enqueue(event: Event): void {
   put(event);
   if (isHidden() && !failures) {
     // The page may be closing, and this may come from a listener behind ours.
-    queueMicrotask(leave);
-  } else if (failures || ownWaiting() % ENOUGH) {
+    queueMicrotask(flushOnUnload);
+  } else if (failures || ownWaiting() % FLUSH_AT) {
     soon();
   } else {
     flush();
   }
 }
 
-export function soon(milliseconds = INTERVAL): void {
-  timer = timer || setTimeout(flush, milliseconds);
+export function soon(): void {
+  if (!timer) flushIn(FLUSH_INTERVAL);
+}
+
+function flushIn(milliseconds: number): void {
+  clearTimeout(timer);
+  timer = setTimeout(flush, milliseconds);
 }
 
 /** Sends all that waits, unless another tab does or it isn't time. */
 export async function flush(): Promise<void> {
   clearTimeout(timer);
   timer = 0;
-  if (isSending) return;
-  if (!navigator.onLine) return log("offline,", stored().length, "waiting");
-  if (toldToWait() > 0) return soon(toldToWait());
+  if (isSending || mayNot()) return;
+  if (toldToWait()) return flushIn(toldToWait());
   isSending = true;
-  await exclusively(sendAll);
+  await exclusively(sendAll).catch(log);
   isSending = false;
   if (stored().length || identifies.length) soon();
 }
 
+/** Somebody may have changed their mind after what waits was tracked, also in another tab. */
+const mayNot = (): boolean => !!refusal() || lacksConsent();
+
 /** The last chance of a page that may be closing. Whether it arrives nobody will know, so all stays stored. */
-export function leave(): void {
+export function flushOnUnload(): void {
   const batch = next(QUOTA - 1000 - bytesInFlight);
-  if (batch.length && toldToWait() < 0) send(batch);
+  if (batch.length && !mayNot() && !toldToWait()) send(batch, !("keepalive" in Request.prototype));
 }
 
 /** Milliseconds until the server wants to hear from any tab again. */
-const toldToWait = (): number => +read(RETRY_AT)! - Date.now();
+function toldToWait(): number {
+  const wait = +read(RETRY_AT)! - Date.now();
+  // Longer than was ever written: the clock was set right meanwhile.
+  return wait > 0 && wait < LONGEST_TOLD ? wait : 0;
+}
 
 async function sendAll(): Promise<void> {
   for (let batch = next(BATCH, true); batch.length; batch = next(BATCH, true)) {
-    if (!(await send(batch))) return;
+    if (mayNot() || !(await send(batch))) return;
   }
-  for (let waiting = identifies[0]; waiting; waiting = identifies[0]) {
-    if (!(await sendIdentify(...waiting))) return;
-    identifies.shift();
+  for (let waiting = identifies.shift(); waiting; waiting = identifies.shift()) {
+    if (!(await sendIdentify(...waiting))) {
+      identifies.unshift(waiting);
+      return;
+    }
   }
 }
 
 async function sendIdentify(event: Event, token: string): Promise<Outcome> {
   const outcome = await post(settings.identifyPath ?? "/v1/me/events", [JSON.stringify(event)], token);
-  if (outcome === Outcome.Taken && visitor().id === event.anonymous_id) visitor({ told: event.session_id });
+  if (outcome === Outcome.Taken && isStill(event.anonymous_id!)) visitor({ told: event.session_id });
   return outcome;
 }
 
-async function send(batch: Item[]): Promise<Outcome> {
-  batch.forEach(([key]) => flying.add(key));
-  const outcome = await post(settings.path ?? "/v1/events", batch.map(([, json]) => json));
+async function send(batch: Item[], byBeacon?: boolean): Promise<Outcome> {
+  batch.forEach(([key]) => inFlight.add(key));
+  const outcome = await post(settings.path ?? "/v1/events", batch.map(([, json]) => json), "", byBeacon);
   batch.forEach(([key, json]) => {
-    flying.delete(key);
+    inFlight.delete(key);
     // Unless it changed meanwhile, as a dwell that grew.
     if (outcome && read(key) === json) discard(key);
   });
   return outcome;
 }
 
-async function post(path: string, events: string[], token?: string): Promise<Outcome> {
+async function post(path: string, events: string[], token: string, byBeacon?: boolean): Promise<Outcome> {
   const said = { write_key: settings.writeKey, sent_at: new Date().toISOString() };
   const body = `${JSON.stringify(said).slice(0, -1)},"events":[${events}]}`;
-  const address = (settings.endpoint ?? "").replace(/\/$/, "") + path;
+  const address = `${settings.endpoint ?? ""}`.replace(/\/$/, "") + path;
   const bytes = new Blob([body]).size;
   const share = bytesInFlight + bytes < QUOTA ? bytes : 0;
-  if (isHidden() && !("keepalive" in Request.prototype) && navigator.sendBeacon?.(address, body)) {
-    return Outcome.Later;
-  }
+  if (byBeacon && navigator.sendBeacon(address, body)) return Outcome.Later;
   bytesInFlight += share;
   let wait = 0;
   let why: unknown;
@@ -114,7 +127,7 @@ async function post(path: string, events: string[], token?: string): Promise<Out
       keepalive: share > 0,
       credentials: "omit",
       headers: token ? { authorization: `Bearer ${token}` } : {},
-      signal: (AbortSignal as Partial<typeof AbortSignal>).timeout?.(PATIENCE),
+      signal: (AbortSignal as Partial<typeof AbortSignal>).timeout?.(REQUEST_TIMEOUT),
     });
     why = `${answer.status} ${await answer.text()}`;
     if (answer.ok || isFinal(answer.status, token)) {
@@ -123,7 +136,7 @@ async function post(path: string, events: string[], token?: string): Promise<Out
       return answer.ok ? Outcome.Taken : Outcome.Refused;
     }
     const after = answer.headers.get("retry-after")!;
-    wait = +after * 1000 || Date.parse(after) - Date.now() || 0;
+    wait = Math.min(+after * 1000 || Date.parse(after) - Date.now() || 0, LONGEST_TOLD - 1);
     write(RETRY_AT, `${Date.now() + wait}`);
   } catch (error) {
     why = error;
@@ -131,10 +144,11 @@ async function post(path: string, events: string[], token?: string): Promise<Out
     bytesInFlight -= share;
   }
   wait = Math.max(wait, Math.min(1000 * 2 ** failures++, LONGEST_WAIT) * (0.5 + Math.random() / 2));
-  log(why, stored().length, "waiting, again in", Math.ceil(wait / 1000), "s");
-  soon(wait);
+  log(why, stored().length, "waiting, again in", wait / 1000, "s");
+  flushIn(wait);
   return Outcome.Later;
 }
 
-/** Whether the same request would never be taken: what a wrong key or address refuses may be taken tomorrow. */
-const isFinal = (status: number, token?: string): boolean => /^4(00|13)/.test(`${status}`) || (!!token && status < 404);
+/** Whether the same request would never be taken; what a wrong key refuses may be taken tomorrow, but no wrong token. */
+const isFinal = (status: number, token: string): boolean =>
+  (token ? [400, 401, 403, 413] : [400, 413]).includes(status);

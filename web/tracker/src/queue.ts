@@ -1,4 +1,3 @@
-import { forget } from "./session";
 import { log } from "./settings";
 import { keys, read, remove, write } from "./storage";
 import type { Event } from "./types";
@@ -17,7 +16,7 @@ const ORPHANED = 10_000;
 
 /** Keys that this page wrote, and those on their way. */
 const own = new Set<string>();
-export const flying = new Set<string>();
+export const inFlight = new Set<string>();
 
 const ageOfKey = (key: string): number => ageOf(key.slice(PREFIX.length));
 
@@ -32,35 +31,40 @@ export function discard(key: string): void {
   remove(key);
 }
 
-export const ownWaiting = (): number => own.size - flying.size;
+export const ownWaiting = (): number => own.size - inFlight.size;
 
-/** The keys of what waits, oldest first; what is too old or too much is dropped. */
+/** The keys of what waits, oldest first; what is too old, too large or too much is dropped. */
 export function stored(): string[] {
   let room = MOST_CHARACTERS;
   const isKept = (key: string, index: number): boolean => {
-    room -= read(key)!.length;
-    if (index < MOST && room > 0 && ageOfKey(key) < TTL) return true;
-    log("dropped: too old or many");
+    const size = read(key)!.length;
+    if (index < MOST && size < room && ageOfKey(key) < TTL) {
+      room -= size;
+      return true;
+    }
+    log("dropped: full");
     discard(key);
     return false;
   };
   return keys(PREFIX).reverse().filter(isKept).reverse();
 }
 
-/** What may be sent now in a body of so many bytes. */
+/** What may be sent now, oldest first, in a body of so many bytes. */
 export function next(most: number, alone?: boolean): Item[] {
   const items: Item[] = [];
   for (const key of stored()) {
-    if (flying.has(key) || (!own.has(key) && ageOfKey(key) < ORPHANED)) continue;
+    const age = ageOfKey(key);
+    if (inFlight.has(key) || (!own.has(key) && age >= 0 && age < ORPHANED)) continue;
     const json = read(key)!;
-    most -= new Blob([json]).size + 1;
+    const size = new Blob([json]).size + 1;
     // One that fits nowhere goes alone.
-    if (most > 0 || (alone && !items.length)) items.push([key, json]);
+    if (size < most || (alone && !items.length)) {
+      items.push([key, json]);
+      most -= size;
+    }
   }
   return items;
 }
 
-export function clear(): void {
-  keys(PREFIX).forEach(discard);
-  forget();
-}
+/** Forgets all but a choice. */
+export const clear = (): void => keys("footfall").forEach(discard);

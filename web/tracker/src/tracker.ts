@@ -1,4 +1,4 @@
-import { enqueue, flush, identifies, leave, soon } from "./delivery";
+import { enqueue, flush, flushOnUnload, identifies, soon } from "./delivery";
 import { attended, isHidden } from "./dwell";
 import { forward } from "./forward";
 import { isNewView, pagePath, referrer, watchPage } from "./page";
@@ -147,6 +147,8 @@ function identify(token: string, traits?: Metadata): void {
 }
 
 function reset(): void {
+  // What is held until somebody's consent is of who was there before.
+  if (hasStarted) held.clear();
   views.clear();
   forget();
 }
@@ -215,7 +217,7 @@ function start(): void {
 
 function hide(): void {
   measuring.forEach((measure) => measure());
-  leave();
+  flushOnUnload();
 }
 
 /** Nothing that fails in here concerns the page. */
