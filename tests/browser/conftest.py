@@ -26,7 +26,8 @@ def database(stack: LocalStack) -> Iterator[Database]:
         yield connection
 
 
-@pytest.fixture(scope="session")
+# Not longer than a module: while it runs, no other test of the process could have an event loop.
+@pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
     if not Path(CHROMIUM).exists():
         missing("a Chromium; `make test` brings one")
@@ -44,7 +45,7 @@ def launching() -> dict[str, object]:
     }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(playwright: Playwright, launching: dict[str, object]) -> Iterator[Browser]:
     # Without the argument that Playwright adds, pages go into the back-forward cache as they do for users.
     options = {**launching, "ignore_default_args": ["--disable-back-forward-cache"]}

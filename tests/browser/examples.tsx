@@ -7,6 +7,8 @@ import { useContentView, usePageViews } from "@footfall/tracker/react";
 
 declare const settings: object;
 Object.assign(window, { module: tracker });
+// Nobody has to know whether it is there already.
+if (window.location.pathname === "/hooks") tracker.trackAction("early", "test");
 tracker.init(settings);
 
 function useLocation() {

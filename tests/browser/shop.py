@@ -1,5 +1,6 @@
 """A site on another origin than the API's, and a door before the API that notes what pages send."""
 
+import contextlib
 import http.client
 import json
 import threading
@@ -117,8 +118,9 @@ class Quiet(BaseHTTPRequestHandler):
         for name, value in headers.items():
             self.send_header(name, value)
         self.send_header("content-length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+        with contextlib.suppress(ConnectionError):  # the page has gone
+            self.end_headers()
+            self.wfile.write(content)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         pass

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +38,14 @@ def test_the_calls_send_what_the_original_says(page: Page, shop: Shop) -> None:
     page.goto(f"{shop.url}/projects?page=2")
     kept = page.evaluate(
         """async () => [
-          await tracker.track({eventType: 'vote', eventCategory: 'polls', eventAction: 'up', metadata: {poll: 7},
-                               pagePath: '/polls'}),
+          await tracker.track({eventType: 'vote', eventCategory: 'polls', eventAction: 'up',
+                               metadata: {poll: 7}, pagePath: '/polls'}),
           await tracker.trackPageView(),
           await tracker.trackPageView('/virtual'),
           await tracker.trackAction('search', 'content_discovery', {query: 'rust'}),
           await tracker.trackContentInteraction('project', 'p-1', 'like'),
-          await tracker.trackContentInteraction('job', 'j-1', 'click', undefined, {feedId: 'f-1', position: 3}),
+          await tracker.trackContentInteraction('job', 'j-1', 'click', undefined,
+                                                {feedId: 'f-1', position: 3}),
         ]"""
     )
     assert kept == [None] * 6
@@ -155,12 +155,13 @@ def test_the_five_usage_examples_run_verbatim(page: Page, examples: Shop, databa
     assert [e["page_path"] for e in views] == ["/dashboard", "/profiles/ann", "/dashboard"]
     profile = [e for e in examples.door.taken if e.get("content_type") == "profile"]
     assert len({(e["id"], e["created_at"]) for e in profile}) == 1
-    assert profile[-1]["duration_seconds"] == 2
+    duration = profile[-1]["duration_seconds"]
+    assert 2 <= duration <= 4
     dwell = "SELECT content_type, interaction_type, duration_seconds FROM content_interactions WHERE id = %s"
     stored = eventually(
         lambda: [row for row in database.execute(dwell, (profile[0]["id"],)).fetchall() if row[2] is not None]
     )
-    assert stored == [("profile", "view", 2)]
+    assert stored == [("profile", "view", duration)]
 
 
 def test_hooks_count_views_and_dwell(page: Page, examples: Shop) -> None:
@@ -170,18 +171,16 @@ def test_hooks_count_views_and_dwell(page: Page, examples: Shop) -> None:
     page.click("text=Next path")
     page.click("text=Gone")
     eventually(lambda: [e for e in examples.door.taken if e.get("duration_seconds")])
+    eventually(lambda: "/hooks/1" in [e["page_path"] for e in examples.door.taken])
+    assert "early" in examples.door.actions()
     interactions = {
         (e["content_id"], e["feed_id"], e["position"]) for e in examples.door.taken if e.get("content_id")
     }
     assert interactions == {("item 0", "f-1", 0), ("item 1", "f-1", 1)}
     views = [e["page_path"] for e in examples.door.taken if e.get("event_type") == "page_view"]
     assert views == ["/hooks", "/hooks/1"]
-    assert {
-        e["content_id"]: e.get("duration_seconds") for e in examples.door.taken if e.get("content_id")
-    } == {
-        "item 0": None,
-        "item 1": 1,
-    }
+    dwell = {e["content_id"]: e.get("duration_seconds") for e in examples.door.taken if e.get("content_id")}
+    assert (dwell["item 0"] or 0) < dwell["item 1"] <= 3
 
 
 def test_the_script_and_the_module_are_one_tracker(page: Page, examples: Shop) -> None:
@@ -213,11 +212,14 @@ def test_dwell_is_visible_and_focused_time(page: Page, shop: Shop, database: Dat
     page.evaluate(BACK)
     page.wait_for_timeout(1200)
     page.evaluate("() => { view.end(); view.end() }")
-    eventually(lambda: dwells(shop) == [None, 2])
+    # Of more than five seconds.
+    eventually(lambda: dwells(shop)[1:] in ([2], [3], [4]))
+    [first, last] = dwells(shop)
+    assert first is None
     page.wait_for_timeout(1500)
     page.goto(f"{shop.url}/next")
     page.wait_for_timeout(500)
-    assert dwells(shop) == [None, 2]
+    assert dwells(shop) == [first, last]
     said = [e for e in shop.door.taken if e.get("content_id")]
     assert len({(e["id"], e["created_at"]) for e in said}) == 1
     assert [shown(e)["feed_id"] for e in said] == ["f-1", "f-1"]
@@ -234,7 +236,7 @@ def test_dwell_is_sent_when_the_page_is_left(context: BrowserContext, shop: Shop
         page.close()
     else:
         page.goto(f"{shop.url}/next")
-    eventually(lambda: dwells(shop)[-1:] == [1], 5)
+    eventually(lambda: dwells(shop)[-1:] in ([1], [2]), 5)
 
 
 # Who it is ─────────────────────────────────────────────────────────────────────────────────────────
@@ -318,14 +320,13 @@ def test_another_user_is_another_visitor_and_so_is_one_after_reset(
     assert len(sessions) == 3
 
 
-def test_a_refused_token_blocks_nothing(page: Page, shop: Shop, run: str) -> None:
+def test_a_refused_token_blocks_nothing(page: Page, shop: Shop, stack: LocalStack, run: str) -> None:
     page.goto(shop.url)
     identify(page, "no.real.token")
+    eventually(lambda: [one.status for one in shop.door.posts if one.path == "/v1/me/events"] == [403])
     act(page, run)
-    eventually(lambda: run in shop.door.actions())
-    assert time.monotonic() - shop.door.posts[0].at < 20
-    statuses = [post.status for post in shop.door.posts if post.path == "/v1/me/events"]
-    assert statuses == [403]
+    identify(page, stack.token(run))
+    eventually(lambda: run in shop.door.actions() and identified(shop) == 1)
 
 
 def test_an_undelivered_identify_waits_its_turn(page: Page, shop: Shop, stack: LocalStack, run: str) -> None:

@@ -12,7 +12,8 @@ STORED = "Object.keys({...localStorage, ...sessionStorage}).sort().concat(docume
 GPC = "Object.defineProperty(navigator, 'globalPrivacyControl', {value: true})"
 DNT = "Object.defineProperty(navigator, 'doNotTrack', {value: '1'})"
 DO_THINGS = """([run, token]) => {
-  tracker.trackPageView('/more'); tracker.trackAction(run, 'test'); tracker.viewContent('project', 'p-1').end();
+  tracker.trackPageView('/more'); tracker.trackAction(run, 'test');
+  tracker.viewContent('project', 'p-1').end();
   tracker.trackContentInteraction('project', 'p-1', 'like'); tracker.identify(token, {name: 'Ann'});
 }"""
 

@@ -54,6 +54,23 @@ def test_its_types_are_strict_and_its_package_has_them(node: str, tmp_path: Path
     assert {"index.d.ts", "react.d.ts"} <= {file.name for file in tmp_path.iterdir()}
 
 
+ON_A_SERVER = """
+import { tracker } from "./dist/index.js";
+await tracker.trackAction("a", "b");
+await tracker.init({ endpoint: "http://127.0.0.1:1", writeKey: "k" });
+await tracker.identify("a.b.c");
+tracker.viewContent("a", "b").end();
+"""
+
+
+def test_on_a_server_the_module_does_nothing(node: str, tmp_path: Path) -> None:
+    subprocess.run([node, TRACKER / "build.mjs", tmp_path / "tracker.js", tmp_path / "dist"], check=True)
+    page = tmp_path / "page.mjs"
+    page.write_text(ON_A_SERVER)
+    done = subprocess.run([node, page], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+
+
 def test_it_works_by_any_name_and_other_paths_on_another_host(page: Page, shop: Shop, run: str) -> None:
     shop.script = "/js/pages.js"
     shop.attributes = {"endpoint": f"{shop.door.url}/", "path": "/v1/events?by=proxy"}
@@ -63,9 +80,8 @@ def test_it_works_by_any_name_and_other_paths_on_another_host(page: Page, shop: 
 
 
 def test_a_policy_without_inline_script_is_no_hindrance(page: Page, shop: Shop, run: str) -> None:
-    shop.headers = {
-        "content-security-policy": f"default-src 'self'; script-src {shop.door.url}; connect-src {shop.door.url}"
-    }
+    api = shop.door.url
+    shop.headers = {"content-security-policy": f"default-src 'self'; script-src {api}; connect-src {api}"}
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
     page.goto(shop.url)
@@ -110,6 +126,6 @@ def test_it_says_in_the_console_what_becomes_of_events(page: Page, shop: Shop, r
     page.context.set_offline(True)
     page.wait_for_timeout(1500)
     assert said[-1] == "[footfall] offline, 1 waiting"
-    page.evaluate("tracker.optOut(); tracker.trackPageView()")
+    page.evaluate("tracker.optOut(); tracker.track({eventType: 'search'})")
     page.wait_for_timeout(100)
     assert said[-1] == "[footfall] dropped: opted out"

@@ -32,7 +32,7 @@ const enum Outcome {
 
 export function enqueue(event: Event): void {
   put(event);
-  if (isHidden()) {
+  if (isHidden() && !failures) {
     // The page may be closing, and this may come from a listener behind ours.
     queueMicrotask(leave);
   } else if (failures || ownWaiting() % ENOUGH) {
@@ -54,11 +54,7 @@ export async function flush(): Promise<void> {
   if (!navigator.onLine) return log("offline,", stored().length, "waiting");
   if (toldToWait() > 0) return soon(toldToWait());
   isSending = true;
-  try {
-    await exclusively(sendAll);
-  } catch (error) {
-    log(error);
-  }
+  await exclusively(sendAll);
   isSending = false;
   if (stored().length || identifies.length) soon();
 }
@@ -102,7 +98,7 @@ async function send(batch: Item[]): Promise<Outcome> {
 async function post(path: string, events: string[], token?: string): Promise<Outcome> {
   const said = { write_key: settings.writeKey, sent_at: new Date().toISOString() };
   const body = `${JSON.stringify(said).slice(0, -1)},"events":[${events}]}`;
-  const address = settings.endpoint!.replace(/\/$/, "") + path;
+  const address = (settings.endpoint ?? "").replace(/\/$/, "") + path;
   const bytes = new Blob([body]).size;
   const share = bytesInFlight + bytes < QUOTA ? bytes : 0;
   if (isHidden() && !("keepalive" in Request.prototype) && navigator.sendBeacon?.(address, body)) {

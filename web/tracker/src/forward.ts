@@ -13,7 +13,7 @@ interface Analytics {
 export function forward(event: Event): void {
   if (!isOn(settings.forward, true)) return;
   const page = window as Analytics;
-  const fields = { ...event };
+  const fields = JSON.parse(JSON.stringify(event));
   const name = event.event_type ?? "content_interaction";
   const tell = [
     () => page.posthog?.capture(name, fields),

@@ -34,13 +34,15 @@ export function watchPage({ trackPageView, trackAction }: Tracker): void {
   const look = () => {
     if (viewed !== pagePath()) view();
   };
-  const clicked = ({ target }: Event) => {
-    const element = (target as Element).closest<HTMLElement>("[data-track]");
+  const clicked = ({ target, button }: MouseEvent) => {
+    // The right one opens a menu.
+    if (button > 1) return;
+    const element = (target as Element).closest?.<HTMLElement>("[data-track]");
     if (element && isOn(settings.clicks)) {
       const { track, trackCategory, ...rest } = element.dataset;
       trackAction(track!, trackCategory ?? "engagement", rest);
     }
-    const link = (target as Element).closest<HTMLAnchorElement>("a[href]");
+    const link = (target as Element).closest?.<HTMLAnchorElement>("a[href]");
     if (link?.host && link.host !== location.host && isOn(settings.outbound)) {
       trackAction("outbound_click", "navigation", { url: clean(link.href) });
     }

@@ -40,7 +40,7 @@ export function stored(): string[] {
   const isKept = (key: string, index: number): boolean => {
     room -= read(key)!.length;
     if (index < MOST && room > 0 && ageOfKey(key) < TTL) return true;
-    log("dropped: too many or too old");
+    log("dropped: too old or many");
     discard(key);
     return false;
   };

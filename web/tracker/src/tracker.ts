@@ -46,7 +46,7 @@ function admit(event: Event, token?: string): void {
   if (why) return log("dropped:", why);
   if (!hasStarted || lacksConsent()) {
     if (held.size < MOST_HELD) held.set(event, token);
-    return log("held until", hasStarted ? "consent" : "the start");
+    return log("held:", hasStarted ? "no consent" : "no init");
   }
   if (!event.anonymous_id) {
     if (event.type !== "identify") forward(event);
@@ -106,7 +106,7 @@ function interact(type: string, id: string, interaction: string, duration?: numb
 
 function trackContentInteraction(...said: Parameters<typeof interact>): void {
   const duration = said[3];
-  const key = said.slice(0, 3).join("\n");
+  const key = `${said.slice(0, 3)}`;
   const earlier = views.get(key);
   if (duration == null) {
     views.set(key, interact(...said));
@@ -186,7 +186,7 @@ function digest(token: string): number {
 }
 
 function init(said: Settings): void {
-  if (isConfigured) return log("is there");
+  if (isConfigured) return;
   isConfigured = true;
   Object.assign(settings, said);
   const page = document as Document & { prerendering?: boolean };
@@ -200,8 +200,8 @@ function start(): void {
   addEventListener("focus", attended);
   addEventListener("blur", attended);
   addEventListener("online", flush);
-  // Perhaps another tab was told a choice.
-  addEventListener("storage", release);
+  // Perhaps another tab was told a choice; soon it will have said who the visitor is.
+  addEventListener("storage", () => setTimeout(release, 50));
   addEventListener("pagehide", hide);
   addEventListener("visibilitychange", () => {
     attended();
