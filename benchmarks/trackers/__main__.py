@@ -1,25 +1,23 @@
 """How many events trackers lose when pages are left, the network is away or the server is busy.
 
-`python -m benchmarks.trackers [--times 5] [names…]`, after `npm ci` in this folder; prints a table for docs/results.md.
+`python -m benchmarks.trackers [--times 3] [names…]`, after `npm ci` in this folder, prints a table.
 """
 
 import argparse
 import asyncio
 import itertools
-import json
 import os
 import shutil
 import subprocess
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import BrowserContext, Error, Page, Playwright, async_playwright
+from playwright.async_api import BrowserContext, Page, Playwright, async_playwright
 
 from benchmarks.trackers.sink import Sink, Site, serving
 
@@ -41,7 +39,7 @@ LAUNCHING: dict[str, Any] = {
 AGENT = (
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
 )
-AT_ONCE = 3
+AT_ONCE = 6
 FEW, MANY = 3, 20
 OUTAGE = 10.0
 # How long a page is given for what it has, and how long nothing may come before it is believed to be through.
@@ -205,23 +203,10 @@ def built(name: str) -> str:
     source = HERE / "pages" / f"{name}.js"
     if name == "footfall":
         return source.read_text()
-    esbuild = [
-        NODE,
-        HERE / "node_modules/esbuild/bin/esbuild",
-        source,
-        "--bundle",
-        "--minify",
-        "--format=iife",
-    ]
-    done = subprocess.run(
-        [*esbuild, "--log-level=error"], check=True, capture_output=True, text=True, cwd=HERE
-    )
-    return done.stdout
-
-
-def versions() -> dict[str, str]:
-    said: dict[str, str] = json.loads((HERE / "package.json").read_text())["dependencies"]
-    return said
+    esbuild = [str(NODE), str(HERE / "node_modules/esbuild/bin/esbuild"), str(source)]
+    options = ["--bundle", "--minify", "--format=iife", "--log-level=error"]
+    done = subprocess.run([*esbuild, *options], check=True, stdout=subprocess.PIPE)
+    return done.stdout.decode()
 
 
 async def compare(names: Iterable[str], cases: Iterable[str], times: int) -> dict[tuple[str, str], Score]:

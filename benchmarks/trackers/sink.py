@@ -1,5 +1,7 @@
-"""A site with one tracker, and the server that its tracker sends to: another origin, which notes what arrives."""
+"""A site with a tracker, and the server it sends to: another origin, which notes what arrives."""
 
+import base64
+import gzip
 import json
 import re
 import time
@@ -32,9 +34,7 @@ class Sink:
 
     def note(self, body: bytes) -> bool:
         """Whether it was taken; of a visitor's marks all or none are."""
-        text = body.decode(errors="replace")
-        document = text if text.startswith("{") or text.startswith("[") else unquote_plus(text)
-        document = document.removeprefix("data=")
+        document = text_of(body)
         marks = [*events(json.loads(document))] if MARK.search(document) else []
         with self.lock:
             for mark, _ in marks:
@@ -43,6 +43,16 @@ class Sink:
             for mark, name in marks:
                 self.arrived[mark].append(name)
         return True
+
+
+def text_of(body: bytes) -> str:
+    """The JSON of a body: plain, gzipped, or in a form, there perhaps as Base64."""
+    if body.startswith(b"\x1f\x8b"):
+        return gzip.decompress(body).decode()
+    if not body.startswith(b"data="):
+        return body.decode()
+    said = unquote_plus(body.decode()).removeprefix("data=")
+    return said if said.startswith(("{", "[")) else base64.b64decode(said).decode()
 
 
 def events(document: Any) -> Iterator[tuple[str, str]]:
@@ -95,7 +105,7 @@ def _running(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     # Pages that go away hang up in the middle of an answer.
-    server.handle_error = lambda request, address: None  # type: ignore[method-assign]
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]
     thread = Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:

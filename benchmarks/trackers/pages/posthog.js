@@ -1,5 +1,5 @@
 // `request_batching` (the default): batches every three seconds, a beacon when the page is left, retries held in memory.
-// What isn't events is switched off; compression and the filter of automated browsers are, for the sink's and this test's sake.
+// What isn't events is switched off, and so is the filter that sends nothing from automated browsers.
 import posthog from "posthog-js";
 
 posthog.init("token", {
@@ -13,7 +13,6 @@ posthog.init("token", {
   disable_surveys: true,
   disable_external_dependency_loading: true,
   advanced_disable_flags: true,
-  disable_compression: true,
   opt_out_useragent_filter: true,
 });
 window.act = (mark) => posthog.capture("Acted", { mark });
