@@ -44,6 +44,8 @@ FEW, MANY = 3, 20
 OUTAGE = 10.0
 # How long a page is given for what it has, and how long nothing may come before it is believed to be through.
 PATIENCE, SILENCE = 75.0, 35.0
+# A preflight that says nothing of its age is remembered for five seconds.
+REST = 7.0
 ACT = "(marks) => marks.forEach((mark) => act(mark))"
 
 
@@ -78,7 +80,6 @@ class Visit:
         await context.close()
 
     async def page(self, context: BrowserContext) -> Page:
-        """A page whose tracker has started, and has sent one event."""
         page = await context.new_page()
         page.on("pageerror", lambda error: print(self.name, error))
         await page.goto(f"{self.site.url}/{self.tracker}/first")
@@ -86,15 +87,16 @@ class Visit:
         return page
 
     async def warm_page(self, context: BrowserContext) -> Page:
+        """A page whose tracker has started and sent an event, a while ago."""
         page = await self.page(context)
-        [mark] = self.marks(1)
+        mark = f"mark-{self.name}-warm"
         await page.evaluate(ACT, [mark])
         deadline = time.monotonic() + PATIENCE
         while not self.sink.arrived.get(mark):
             if time.monotonic() > deadline:
                 raise SystemExit(f"{self.tracker}: nothing arrives, even in peace")
             await asyncio.sleep(0.1)
-        await asyncio.sleep(1)
+        await asyncio.sleep(REST)
         return page
 
     def lost(self) -> int:
@@ -195,7 +197,7 @@ class Score:
         self.unvisited += visit.unvisited
         self.lost += visit.lost()
         self.again += sum(len(names) > 1 for names in ids.values())
-        # Told apart from a second event by its id, a repetition can be left out by the server.
+        # A server leaves out what comes again with the same id.
         self.undetectable += sum(len(names) > 1 and len({*names} - {""}) != 1 for names in ids.values())
 
 
@@ -238,7 +240,7 @@ def main() -> None:
         "names", nargs="*", default=sorted(path.stem for path in (HERE / "pages").glob("*.js"))
     )
     parser.add_argument("--cases", nargs="*", default=[*CASES])
-    parser.add_argument("--times", type=int, default=5)
+    parser.add_argument("--times", type=int, default=3)
     said = parser.parse_args()
     scores = asyncio.run(compare(said.names, said.cases, said.times))
     print(f"\n| tracker | {' | '.join(said.cases)} | came twice |\n|{' --- |' * (len(said.cases) + 2)}")

@@ -15,9 +15,11 @@ from threading import Lock, Thread
 from typing import Any
 from urllib.parse import unquote_plus, urlsplit
 
-MARK = re.compile(r"mark-[0-9a-z-]+-\d+")
+MARK = re.compile(r"mark-[0-9a-z-]+-(?:\d+|warm)")
 # By which of its fields a tracker's server could tell that an event is there already.
 ID = re.compile("id|messageId|uuid|eid|[$]insert_id")
+# As over a network.
+LATENCY = 0.1
 # What each of the trackers takes for a yes.
 YES = b'{"success": true, "status": 1, "error": null}'
 
@@ -157,6 +159,7 @@ def _sink_handler(sink: Sink, tracker: bytes) -> type[BaseHTTPRequestHandler]:
             }
 
         def do_OPTIONS(self) -> None:
+            time.sleep(LATENCY)
             self.answer(204, "text/plain", b"", **self._allowed())
 
         def do_GET(self) -> None:
@@ -166,6 +169,7 @@ def _sink_handler(sink: Sink, tracker: bytes) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             status, content = (200, YES) if sink.note(body) else (503, b"{}")
+            time.sleep(LATENCY)
             self.answer(status, "application/json", content, **self._allowed())
 
     return Handler

@@ -99,7 +99,7 @@ def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     # Pages that crash hang up.
-    server.handle_error = lambda *_: None  # type: ignore[assignment,method-assign]
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:

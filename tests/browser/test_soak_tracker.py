@@ -67,14 +67,14 @@ def test_random_sessions_lose_and_repeat_nothing(
         "lost": len(lost),
         "lost_in_the_second_before_a_crash": len(lost & excused),
         "lost_by_chromium_when_killed": len(lost & unwritten.keys()),
+        "of_these_older_than_a_second": sum(unwritten[name] > 1 for name in lost & unwritten.keys()),
         "their_greatest_age": round(max((unwritten[name] for name in lost & unwritten.keys()), default=0), 1),
         "stored_twice": sum(count > 1 for count in rows.values()),
     }
     print(json.dumps(figures))
     for ledger in soak.ledgers:
-        missing_here = sorted(ledger.tracked.keys() & lost - excused - unwritten.keys())
-        if missing_here:
-            print(*ledger.story, [(name, round(ledger.tracked[name], 2)) for name in missing_here], sep="\n")
+        if gone := sorted(ledger.tracked.keys() & lost - excused - unwritten.keys()):
+            print(*ledger.story, *(f"{ledger.tracked[name]:.2f} lost {name}" for name in gone), sep="\n")
     assert lost <= excused | unwritten.keys()
     assert rows.keys() <= tried
     assert set(rows.values()) == {1}
