@@ -116,8 +116,13 @@ class Visit:
 
     async def come_back(self, context: BrowserContext) -> None:
         self.unvisited = self.lost()
-        await self.page(context)
+        await self.go_on(await self.page(context))
         await self.settle()
+
+    async def go_on(self, page: Page) -> None:
+        """Something more to send, of which some trackers make use for what waits; a page view would do."""
+        await asyncio.sleep(1)
+        await page.evaluate(ACT, [f"mark-{self.name}-warm"])
 
 
 async def closing(visit: Visit) -> None:
@@ -151,6 +156,7 @@ async def offline(visit: Visit) -> None:
         await _act_for(visit, page, 10)
         await asyncio.sleep(5)
         await context.set_offline(False)
+        await visit.go_on(page)
         await visit.settle()
         visit.unvisited = visit.lost()
 
@@ -170,6 +176,7 @@ async def busy(visit: Visit) -> None:
         page = await visit.warm_page(context)
         visit.sink.busy_until[f"mark-{visit.name}"] = time.monotonic() + OUTAGE
         await _act_for(visit, page, OUTAGE)
+        await visit.go_on(page)
         await visit.settle()
         visit.unvisited = visit.lost()
 

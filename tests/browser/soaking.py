@@ -28,23 +28,22 @@ ARGUMENTS = ["--host-resolver-rules=MAP *.test 127.0.0.1", "--disable-breakpad"]
 
 # The last number is stored beside the queue: after a kill it tells what Chromium had written by then.
 NOTED = "localStorage.setItem('noted', number);"
+NOTE = f"(number) => {{ {NOTED} }}"
 TRACK = f"([names, number]) => {{ names.forEach((it) => tracker.trackAction(it, 'soak')); {NOTED} }}"
 NAVIGATE = f"""([name, number]) => {{
   history.pushState(null, '', `/${{name}}`);
-  {NOTED}
-  return new Promise((resolve) => setTimeout(resolve, 20));
+  return new Promise((resolve) => setTimeout(resolve, 20)).then(() => {{ {NOTED} }});
 }}"""
 LEAVE = f"""([name, address, number]) => {{
   tracker.trackAction(name, 'soak');
   {NOTED}
   location.href = address;
 }}"""
-LABEL = f"""([selector, name, address, number]) => {{
+LABEL = """([selector, name, address]) => {
   const element = document.querySelector(selector);
   element.dataset.track = name;
   element.href = address;
-  {NOTED}
-}}"""
+}"""
 IS_EMPTY = "!Object.keys(localStorage).some((key) => key.startsWith('footfall_e_'))"
 
 
@@ -174,7 +173,8 @@ class Visitor:
         await self.open()
         [tab] = self._tabs
         await tab.wait_for_function(IS_EMPTY, timeout=PATIENCE)
-        await self.close()
+        # What would be tracked now might need yet another visit.
+        await self._drop(tab)
 
     @property
     def _tab(self) -> Page:
@@ -187,8 +187,9 @@ class Visitor:
 
     async def click(self) -> None:
         tab, name = self._tab, self.ledger.name()
-        await tab.evaluate(LABEL, ["button", name, "", self.ledger.number])
+        await tab.evaluate(LABEL, ["button", name, ""])
         await tab.click("button")
+        await tab.evaluate(NOTE, self.ledger.number)
         self.ledger.note(name)
         self._figures.clicks += 1
 
@@ -201,7 +202,7 @@ class Visitor:
     async def follow_a_link(self) -> None:
         await self._be_offline(False)
         tab, name, view = self._tab, *self.ledger.names(2)
-        await tab.evaluate(LABEL, ["a", name, f"/{view}", self.ledger.number])
+        await tab.evaluate(LABEL, ["a", name, f"/{view}"])
         await tab.click("a")
         self.ledger.note(name)
         await self._arrive(tab, view)
@@ -219,6 +220,7 @@ class Visitor:
 
     async def _arrive(self, tab: Page, view: str) -> None:
         await tab.wait_for_url(f"**/{view}")
+        await tab.evaluate(NOTE, self.ledger.number)
         self.ledger.note(view)
         self._figures.hard_navigations += 1
 
