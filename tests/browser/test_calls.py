@@ -179,8 +179,10 @@ def test_hooks_count_views_and_dwell(page: Page, examples: Shop) -> None:
     assert interactions == {("item 0", "f-1", 0), ("item 1", "f-1", 1)}
     views = [e["page_path"] for e in examples.door.taken if e.get("event_type") == "page_view"]
     assert views == ["/hooks", "/hooks/1"]
-    dwell = {e["content_id"]: e.get("duration_seconds") for e in examples.door.taken if e.get("content_id")}
-    assert (dwell["item 0"] or 0) < dwell["item 1"] <= 3
+    dwell = {
+        e["content_id"]: e.get("duration_seconds", 0) for e in examples.door.taken if e.get("content_id")
+    }
+    assert dwell["item 0"] < dwell["item 1"] <= 3
 
 
 def test_the_script_and_the_module_are_one_tracker(page: Page, examples: Shop) -> None:

@@ -1,4 +1,6 @@
 // The script that functions/web serves, and the npm package in dist/ beside it.
+import { rmSync } from "node:fs";
+
 import { build } from "esbuild";
 
 const here = import.meta.dirname;
@@ -10,6 +12,8 @@ await build({
   format: "iife",
   outfile: process.argv[2] ?? "../../functions/web/static/tracker.js",
 });
+const dist = process.argv[3] ?? `${here}/dist`;
+rmSync(dist, { recursive: true, force: true });
 await build({
   ...common,
   minify: false,
@@ -17,5 +21,5 @@ await build({
   format: "esm",
   splitting: true,
   external: ["react"],
-  outdir: process.argv[3] ?? "dist",
+  outdir: dist,
 });
