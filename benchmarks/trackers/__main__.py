@@ -6,6 +6,7 @@
 import argparse
 import asyncio
 import itertools
+import math
 import os
 import shutil
 import subprocess
@@ -99,6 +100,11 @@ class Visit:
         await asyncio.sleep(REST)
         return page
 
+    async def be_offline(self, context: BrowserContext, offline: bool) -> None:
+        # Chromium lets the last request of a page through while it pretends to be offline; the sink doesn't.
+        self.sink.busy_until[f"mark-{self.name}"] = math.inf if offline else 0
+        await context.set_offline(offline)
+
     def lost(self) -> int:
         return sum(not self.sink.arrived.get(mark) for mark in self.tracked)
 
@@ -152,10 +158,10 @@ async def _act_for(visit: Visit, page: Page, seconds: float) -> None:
 async def offline(visit: Visit) -> None:
     async with visit.browser() as context:
         page = await visit.warm_page(context)
-        await context.set_offline(True)
+        await visit.be_offline(context, True)
         await _act_for(visit, page, 10)
         await asyncio.sleep(5)
-        await context.set_offline(False)
+        await visit.be_offline(context, False)
         await visit.go_on(page)
         await visit.settle()
         visit.unvisited = visit.lost()
@@ -164,10 +170,14 @@ async def offline(visit: Visit) -> None:
 async def restarting(visit: Visit) -> None:
     async with visit.browser() as context:
         page = await visit.warm_page(context)
-        await context.set_offline(True)
+        await visit.be_offline(context, True)
         await _act_for(visit, page, 10)
         await asyncio.sleep(5)
+        # Some trackers store what waits when a page is left, and quitting may leave them no time.
+        await page.close(run_before_unload=False)
+        await asyncio.sleep(1)
     async with visit.browser() as context:
+        await visit.be_offline(context, False)
         await visit.come_back(context)
 
 
