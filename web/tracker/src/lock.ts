@@ -1,9 +1,12 @@
-/** Does the work in one tab at a time. Pages without TLS have no locks: there the server counts once what two tabs send. */
+/** Does the work in one tab at a time. Where there are no locks, the server counts once what two tabs send. */
 export async function exclusively(work: () => Promise<void>): Promise<void> {
-  if (!navigator.locks) return work();
-  await navigator.locks.request("footfall", async () => {
-    // What one tab stores or removes, others see a moment later.
-    await new Promise((resolve) => setTimeout(resolve, 50));
+  try {
+    await navigator.locks.request("footfall", async () => {
+      // What one tab stores or removes, others see a moment later.
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      await work();
+    });
+  } catch {
     await work();
-  });
+  }
 }

@@ -12,7 +12,7 @@ const MOST = 1000;
 const MOST_CHARACTERS = 1_000_000;
 const TTL = 30 * 86_400_000;
 // What other pages left is taken over when it is so old that they can't be about to send it themselves.
-const ORPHANED = 10_000;
+export const ORPHANED = 10_000;
 
 /** Keys that this page wrote, and those on their way. */
 const own = new Set<string>();
@@ -22,8 +22,11 @@ const ageOfKey = (key: string): number => ageOf(key.slice(PREFIX.length));
 
 export function put(event: Event): void {
   const key = PREFIX + event.id;
+  const json = JSON.stringify(event);
+  // It would push out all others.
+  if (json.length > MOST_CHARACTERS) return log("dropped: full");
   own.add(key);
-  write(key, JSON.stringify(event));
+  write(key, json);
 }
 
 export function discard(key: string): void {
@@ -37,11 +40,8 @@ export const ownWaiting = (): number => own.size - inFlight.size;
 export function stored(): string[] {
   let room = MOST_CHARACTERS;
   const isKept = (key: string, index: number): boolean => {
-    const size = read(key)!.length;
-    if (index < MOST && size < room && ageOfKey(key) < TTL) {
-      room -= size;
-      return true;
-    }
+    room -= read(key)!.length;
+    if (index < MOST && room > 0 && ageOfKey(key) < TTL) return true;
     log("dropped: full");
     discard(key);
     return false;

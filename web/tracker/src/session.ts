@@ -30,7 +30,4 @@ export function visitor(change?: Partial<Visitor>): Visitor {
   return found;
 }
 
-/** Whether this is stored as who acts. */
-export const isStill = (id: string): boolean => !!read(KEY)?.includes(id);
-
 export const forget = (): void => remove(KEY);
