@@ -3,11 +3,12 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import psycopg
@@ -33,6 +34,7 @@ TYPES = {
 PAGES = {"", "projects", "jobs", "profiles", "endorsements", "search", "me"}
 # Nothing of the site needs inline scripts or other hosts, and neither does the tracker.
 POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'none'"
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 MOST_SHOWN = 60
 WRITTEN_WITHIN_SECONDS = 3.0
 
@@ -52,11 +54,11 @@ class Site:
             web.get("/demo", self._home),
             web.get("/demo/assets/{name}", self._asset),
             web.get("/demo/api/network", self._network),
-            web.post("/demo/api/fill", self._fill),
-            web.post("/demo/api/learn", self._learn),
+            web.post("/demo/api/fill", _only_from_here(self._fill)),
+            web.post("/demo/api/learn", _only_from_here(self._learn)),
             web.get("/demo/api/contents", self._contents),
             web.get("/demo/api/contents/{type}/{id}", self._content),
-            web.post("/demo/api/projects", self._publish),
+            web.post("/demo/api/projects", _only_from_here(self._publish)),
             web.get("/demo/api/characters", self._characters),
             web.get("/demo/api/people/{id}", self._person),
             web.get("/demo/{page:[^/]*}{rest:.*}", self._page),
@@ -170,6 +172,23 @@ class Site:
             door = Door(self._url, session)
             await door.local()
             yield door
+
+
+def _only_from_here(handle: Handler) -> Handler:
+    """Refuses what another site's page sends; a program that is no browser says neither header."""
+
+    async def refuse_or_handle(request: web.Request) -> web.StreamResponse:
+        site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+        if site is None:
+            is_own = origin is None or urlsplit(origin).netloc == request.host
+        else:
+            is_own = site == "same-origin"
+        if not is_own:
+            said = {"code": "forbidden", "message": "only the site's own pages may ask for this"}
+            return web.json_response(said, status=403)
+        return await handle(request)
+
+    return refuse_or_handle
 
 
 async def _written(door: Door) -> None:

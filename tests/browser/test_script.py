@@ -1,7 +1,10 @@
 """The script as it is served and built."""
 
 import gzip
+import json
+import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from urllib.request import Request, urlopen
@@ -43,16 +46,80 @@ def test_what_is_served_is_what_the_source_makes(node: str, tmp_path: Path) -> N
     assert fresh.read_bytes() == BUILT.read_bytes(), "run `make tracker`"
 
 
-def test_its_types_are_strict_and_its_package_has_them(node: str, tmp_path: Path) -> None:
-    said = ["--emitDeclarationOnly", "--outDir", str(tmp_path)]
-    done = subprocess.run(
-        [node, TRACKER / "node_modules/typescript/bin/tsc", "-p", TRACKER, *said],
+def test_its_types_are_strict_and_what_pages_write_fits_them(node: str) -> None:
+    done = npm("run", "--silent", "check", within=TRACKER)
+    assert (done.stdout, done.returncode) == ("", 0)
+
+
+@pytest.fixture
+def package(node: str, tmp_path: Path) -> Path:
+    """A copy of the package's source, where it may be built."""
+    copy = tmp_path / "web/tracker"
+    shutil.copytree(TRACKER, copy, ignore=shutil.ignore_patterns("node_modules", "dist"))
+    (copy / "node_modules").symlink_to((TRACKER / "node_modules").resolve())
+    done = npm("run", "--silent", "build", within=copy)
+    assert (done.stdout, done.returncode) == ("", 0), done.stderr
+    return copy
+
+
+def npm(*command: str, within: Path) -> subprocess.CompletedProcess[str]:
+    path = f"{NODE.parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        [NODE.parent / "npm", *command],
+        cwd=within,
+        env={**os.environ, "PATH": path},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert (done.stdout, done.returncode) == ("", 0)
-    assert {"index.d.ts", "react.d.ts"} <= {file.name for file in tmp_path.iterdir()}
+
+
+def test_its_package_has_the_modules_and_their_types(package: Path) -> None:
+    [packed] = json.loads(npm("pack", "--dry-run", "--json", within=package).stdout)
+    files = {file["path"] for file in packed["files"]}
+    assert {f"dist/{name}" for name in ("index.js", "index.d.ts", "react.js", "react.d.ts")} <= files
+    assert not any(name.startswith(("src/", "node_modules/")) for name in files)
+
+
+CONSUMER = """
+import { tracker } from "@footfall/tracker";
+import { usePageViews } from "@footfall/tracker/react";
+
+interface Query { query: string; count?: number }
+declare const query: Query;
+tracker.track({ eventType: "search", metadata: query });
+tracker.trackAction("search", "content_discovery", query);
+tracker.identify("a.b.c", query);
+usePageViews("/path");
+"""
+
+
+@pytest.mark.parametrize("resolution", ["nodenext", "bundler"])
+def test_its_types_are_found_and_hold_where_it_is_used(node: str, package: Path, resolution: str) -> None:
+    consumer = package.parents[1] / "consumer"
+    (consumer / "node_modules/@footfall").mkdir(parents=True)
+    (consumer / "node_modules/@footfall/tracker").symlink_to(package)
+    (consumer / "package.json").write_text('{"type": "module"}')
+    module = "nodenext" if resolution == "nodenext" else "esnext"
+
+    def check(source: str) -> str:
+        (consumer / "page.ts").write_text(source)
+        options = [
+            "--strict",
+            "--noEmit",
+            "--types",
+            "",
+            "--module",
+            module,
+            "--moduleResolution",
+            resolution,
+        ]
+        command = [node, str(TRACKER / "node_modules/typescript/bin/tsc"), *options, "page.ts"]
+        return subprocess.run(command, cwd=consumer, capture_output=True, text=True, check=False).stdout
+
+    assert check(CONSUMER) == ""
+    for wrong in ("const n: number = tracker;", "tracker.trackAction(1, 2);", "usePageViews(1);"):
+        assert "page.ts(12," in (said := check(f"{CONSUMER}\n{wrong}")), (wrong, said)
 
 
 ON_A_SERVER = """
@@ -70,6 +137,24 @@ def test_on_a_server_the_module_does_nothing(node: str, tmp_path: Path) -> None:
     page.write_text(ON_A_SERVER)
     done = subprocess.run([node, page], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+
+
+def test_where_a_blocker_stops_it_the_line_of_its_guide_keeps_calls_from_failing(
+    page: Page, shop: Shop
+) -> None:
+    [line] = re.findall(
+        r"^ *(window\.tracker \?\?=.*)$", (PROJECT / "docs/tracker.md").read_text(), re.MULTILINE
+    )
+    page.route("**/tracker.js", lambda route: route.abort())
+    page.goto(shop.url)
+    assert page.evaluate("typeof tracker") == "undefined"
+    page.evaluate(f"() => {{ {line} }}")
+    page.evaluate("tracker.viewContent('project', 'p').end(); tracker.trackAction('a', 'b').then(() => {})")
+    page.unroute("**/tracker.js")
+    page.reload()
+    assert (
+        page.evaluate(f"(() => {{ const real = tracker; {line} return real === window.tracker; }})()") is True
+    )
 
 
 def test_it_works_by_any_name_and_other_paths_on_another_host(page: Page, shop: Shop, run: str) -> None:
@@ -126,9 +211,7 @@ def test_it_says_in_the_console_what_becomes_of_events(page: Page, shop: Shop, r
     assert re.fullmatch(r"\[footfall\] 503 {} 1 waiting \d+ ms", said[-1])
     page.context.set_offline(True)
     page.wait_for_timeout(2500)
-    assert re.fullmatch(
-        r"\[footfall\] TypeError: Failed to fetch.* 1 waiting \d+ ms", said[-1], re.DOTALL
-    )
+    assert re.fullmatch(r"\[footfall\] TypeError: Failed to fetch.* 1 waiting \d+ ms", said[-1], re.DOTALL)
     page.evaluate("tracker.optOut(); tracker.track({eventType: 'search'})")
     page.wait_for_timeout(100)
     assert said[-1] == "[footfall] dropped: opted out"

@@ -323,10 +323,13 @@ def test_somebodys_own_database_is_not_filled_unasked(
     try:
         with visiting(browser, own.url) as page:
             expect(page.locator("h1")).to_have_text("This network is empty.")
-            page.wait_for_timeout(1_000)
+            page.wait_for_timeout(2_000)
             assert own.get("/demo/api/network").body == {"contents": {}, "fill": "ask"}
+            with psycopg.connect(empty_database_url) as connection:
+                assert connection.execute("SELECT count(*) FROM user_activities").fetchone() == (0,)
             page.get_by_role("button", name="Furnish the network").click()
             expect(page.get_by_role("heading", name="New projects")).to_be_visible(timeout=PATIENCE)
+            everything_arrives(page)
     finally:
         own.kill()
 
@@ -373,6 +376,79 @@ def test_while_footfall_is_away_the_panel_says_so(browser: Browser, stack: Local
         expect(page.locator("#next .message")).to_be_visible()
         page.unroute("**/v1/users/me/*")
         expect(warning).to_have_count(0, timeout=PATIENCE)
+
+
+def test_a_server_that_fails_is_said_and_asked_again(browser: Browser, stack: LocalStack) -> None:
+    with browser.new_context() as context:
+        page = context.new_page()
+        errors: list[object] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.route("**/demo/api/network", lambda route: route.fulfill(status=503))
+        page.goto(f"{stack.url}/demo/")
+        expect(page.locator("h1")).to_have_text(re.compile("^That didn.t work$"))
+        expect(page.locator(".lead")).to_have_text("The network's server answered 503.")
+        page.unroute("**/demo/api/network")
+        page.route("**/demo/api/network", lambda route: route.fulfill(json={"contents": {}, "fill": "now"}))
+        page.route("**/demo/api/fill", lambda route: route.fulfill(status=500))
+        page.get_by_role("button", name="Try again").click()
+        expect(page.locator(".lead")).to_have_text("The network's server answered 500.")
+        page.unroute("**/demo/api/*")
+        page.evaluate("localStorage.setItem('wayside-visitor', JSON.stringify({id: 'x', name: 'X'}))")
+        page.route("**/local/token", lambda route: route.abort())
+        page.reload()
+        expect(page.locator(".lead")).to_have_text(re.compile("^Footfall doesn.t answer.$"))
+        assert errors == []
+
+
+def test_of_two_quick_clicks_the_later_one_wins(site: Page) -> None:
+    held: list[Route] = []
+    site.route("**/demo/api/contents?type=project*", lambda route: held.append(route))  # noqa: PLW0108 (it marks what it is given)
+    with site.expect_request("**/demo/api/contents?type=project*"):
+        site.get_by_role("link", name="Projects", exact=True).click()
+    site.get_by_role("link", name="Jobs", exact=True).click()
+    expect(site.locator("h1")).to_have_text("Jobs")
+    for route in held:
+        route.continue_()
+    site.wait_for_timeout(500)
+    expect(site.locator("h1")).to_have_text("Jobs")
+    assert site.url.endswith("/demo/jobs")
+
+
+def test_a_project_without_attributes_is_a_page(site: Page, stack: LocalStack) -> None:
+    bare = ids.uuid7()
+    described = {"content_type": "project", "content_id": bare, "url": f"/demo/projects/{bare}"}
+    project = {"type": "content", "title": "A bare one", **described}
+    key = stack.local()["server_key"]
+    sent = stack.post(f"/v1/events?write_key={key}", {"events": [{"id": ids.uuid7(), **project}]})
+    assert sent.body["rejected"] == [], sent
+    eventually(lambda: stack.get(f"/demo/api/contents/project/{bare}").body)
+    site.goto(f"{stack.url}/demo/projects/{bare}")
+    expect(site.locator("h1")).to_have_text("A bare one")
+
+
+@pytest.mark.parametrize("path", ["fill", "projects", "learn"])
+def test_another_sites_page_can_do_nothing_here(stack: LocalStack, path: str) -> None:
+    own = stack.url.removeprefix("http://")
+    for headers in (
+        {"sec-fetch-site": "cross-site", "origin": "https://evil.example"},
+        {"sec-fetch-site": "same-site", "origin": stack.url},
+        {"sec-fetch-site": "none"},
+        {"origin": "https://evil.example"},
+        {"origin": f"http://evil.example/{own}"},
+        {"origin": "null"},
+    ):
+        reply = stack.post(f"/demo/api/{path}", {}, **headers)
+        assert (reply.status, reply.body["code"]) == (403, "forbidden"), headers
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"sec-fetch-site": "same-origin"}, {"origin": "the site's"}],
+    ids=["none", "fetch", "origin"],
+)
+def test_the_sites_own_page_and_a_program_can(stack: LocalStack, headers: dict[str, str]) -> None:
+    said = {name: stack.url if value == "the site's" else value for name, value in headers.items()}
+    assert stack.post("/demo/api/projects", {}, **said).status == 400
 
 
 def test_files_of_the_sites_folder_are_served_and_no_others(stack: LocalStack) -> None:

@@ -1,5 +1,6 @@
 // The script that functions/web serves, and the npm package in dist/ beside it.
-import { rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 
 import { build } from "esbuild";
 
@@ -23,3 +24,11 @@ await build({
   external: ["react"],
   outdir: dist,
 });
+
+const tsc = `${here}/node_modules/typescript/bin/tsc`;
+execFileSync(process.execPath, [tsc, "-p", here, "--emitDeclarationOnly", "--outDir", dist], { stdio: "inherit" });
+// Of an ES module, Node's resolution finds only whole names.
+for (const name of readdirSync(dist).filter((file) => file.endsWith(".d.ts"))) {
+  const types = readFileSync(`${dist}/${name}`, "utf-8");
+  writeFileSync(`${dist}/${name}`, types.replace(/(from|import\()(\s*)"(\.\/[^".]+)"/g, '$1$2"$3.js"'));
+}

@@ -7,20 +7,24 @@ import { meet } from "./panel.js";
 import { KEPT, describe, restore, signIn, signOut, visitor } from "./visitor.js";
 import * as words from "./words.js";
 
-// A blocker that holds the tracker back must not break the site.
-window.tracker ??= Object.assign(new Proxy({}, { get: (own, name) => own[name] ?? (() => ({ end() {} })) }), { isMissing: true });
+// Until the tracker is there, and where a blocker holds it back, the site works without.
+window.tracker = new Proxy({ isMissing: false }, { get: (own, name) => own[name] ?? (() => ({ end() {} })) });
 
 const main = document.querySelector("#main");
 const dialog = document.querySelector("#sign-in");
 const search = document.querySelector(".search");
 let shown = null;
 let view = null;
+/** How many pages were asked for: of two that are on their way, the later one is shown. */
+let asked = 0;
 
 // Pages ─────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Shows another page. The tracker notices by itself, from the history, that there is one. */
 async function go(address, from) {
+  const mine = ++asked;
   const next = await load(address);
+  if (mine !== asked) return;
   leave();
   document.title = next.title;
   history.pushState(null, "", address);
@@ -34,9 +38,14 @@ async function load(address) {
   try {
     return await page(new URL(address, location.href));
   } catch (error) {
-    return { title: "Wayside", body: html`<h1>That didn’t work</h1><p class="lead">${error.message}</p>` };
+    return { title: "Wayside", body: failed(error) };
   }
 }
+
+const failed = (error) => html`
+  <h1>That didn’t work</h1>
+  <p class="lead">${error.message}</p>
+  <button class="primary" data-do="again">Try again</button>`;
 
 function present(next, from) {
   shown = next;
@@ -58,7 +67,9 @@ function leave() {
 
 async function reload() {
   leave();
-  present(await load(location.href));
+  const mine = ++asked;
+  const next = await load(location.href);
+  if (mine === asked) present(next);
 }
 
 addEventListener("popstate", reload);
@@ -147,8 +158,10 @@ const DEEDS = {
 
   async fill(button) {
     button.disabled = true;
-    await moveIn();
+    await attempt(moveIn);
   },
+
+  again: () => location.reload(),
 };
 
 function chosenSkills() {
@@ -222,11 +235,12 @@ window.addEventListener("noted", renderTry);
 
 // The start ─────────────────────────────────────────────────────────────────────────────────────────
 
-/** A new stack has nothing to show; nobody's own database is filled unasked. */
-async function furnish() {
+/** A new stack has nothing to show; nobody's own database is filled, or tracked into, unasked. */
+async function begin() {
+  await restore();
   const { fill } = await network.overview();
   if (fill === "now") return moveIn();
-  if (fill === "no") return reload();
+  if (fill === "no") return settle();
   main.innerHTML = html`
     <section class="hero">
       <h1>This network is empty.</h1>
@@ -239,14 +253,35 @@ async function furnish() {
 async function moveIn() {
   main.innerHTML = html`<section class="hero"><h1>Moving in…</h1><p>People, projects and jobs are being described to Footfall, as a product’s server would. This happens once.</p></section>`;
   await network.fill();
+  await settle();
+}
+
+async function settle() {
+  await loadTracker();
+  if (visitor.id) tracker.identify(visitor.token);
+  renderWho();
+  meet();
   await reload();
+}
+
+function loadTracker() {
+  const script = document.importNode(document.querySelector("#tracker").content, true).querySelector("script");
+  return new Promise((resolve) => {
+    script.onload = resolve;
+    script.onerror = () => resolve((tracker.isMissing = true));
+    document.head.append(script);
+  });
+}
+
+async function attempt(start) {
+  try {
+    await start();
+  } catch (error) {
+    main.innerHTML = failed(error);
+  }
 }
 
 // Signed in or out in another tab.
 addEventListener("storage", ({ key }) => key === KEPT && location.reload());
 
-await restore();
-if (visitor.id) tracker.identify(visitor.token);
-renderWho();
-meet();
-await furnish();
+await attempt(begin);

@@ -22,7 +22,10 @@ export const characters = () => get("characters");
 export const person = (id) => get(`people/${encodeURIComponent(id)}`);
 
 /** Describes some contents to Footfall, as a product's server does. */
-export const fill = () => fetch("/demo/api/fill", { method: "POST" });
+export async function fill() {
+  const answer = await fetch("/demo/api/fill", { method: "POST" });
+  if (!answer.ok) throw new Error(`The network's server answered ${answer.status}.`);
+}
 
 /** {url} of a new project: {title, author, skills}. */
 export async function publish(project) {

@@ -81,18 +81,19 @@ async function about(content) {
 }
 
 async function aboutProject(project) {
-  const { author_id: author, author_name: name, attributes } = project;
+  const { author_id: author, author_name: name } = project;
+  const topic = project.attributes?.topic ?? "";
   const [{ items: praise }, { items: own }, { items: alike }] = await Promise.all([
     network.contents({ type: "endorsement", about: author, limit: 2 }),
     network.contents({ type: "project", author, limit: 4 }),
-    network.contents({ type: "project", q: attributes.topic, limit: 7 }),
+    network.contents({ type: "project", q: topic, limit: 7 }),
   ]);
   const others = (items, besides = []) =>
     items.filter((one) => one.id !== project.id && !besides.some(({ id }) => id === one.id)).slice(0, 3);
   return html`
     <article class="about">
       <div class="cover tall" style="${paint(project)}"></div>
-      <p class="kicker">${project.attributes?.topic} · ${words.ago(project.published_at)}</p>
+      <p class="kicker">${topic && `${topic} · `}${words.ago(project.published_at)}</p>
       <h1>${project.title}</h1>
       ${by(project)}
       <p class="text">${words.about(project)}</p>
@@ -101,7 +102,7 @@ async function aboutProject(project) {
     </article>
     ${section(`What colleagues say about ${name}`, "endorsement", praise)}
     ${section(`More by ${name}`, "project", others(own))}
-    ${section(`More on ${attributes.topic}`, "project", others(alike, others(own)))}`;
+    ${section(topic ? `More on ${topic}` : "More projects", "project", others(alike, others(own)))}`;
 }
 
 async function aboutJob(job) {

@@ -6,7 +6,7 @@ export const visitor = { id: null, name: null, token: null };
 
 /** Whoever was signed in when the page was left. */
 export async function restore() {
-  const kept = JSON.parse(localStorage.getItem(KEPT) ?? "null");
+  const kept = JSON.parse(localStorage.getItem(KEPT));
   if (kept) Object.assign(visitor, kept, { token: await issue(kept.id) });
 }
 
@@ -41,9 +41,11 @@ export async function read(what) {
   return answer.json();
 }
 
-async function ask(what) {
+const ask = (what) => answered(`/v1/users/me/${what}`, { headers: { authorization: `Bearer ${visitor.token}` } });
+
+async function answered(address, options) {
   try {
-    return await fetch(`/v1/users/me/${what}`, { headers: { authorization: `Bearer ${visitor.token}` } });
+    return await fetch(address, options);
   } catch {
     throw new NoAnswer("Footfall doesn’t answer.");
   }
@@ -51,6 +53,7 @@ async function ask(what) {
 
 /** The local stack's stand-in for a login. */
 async function issue(id) {
-  const answer = await fetch("/local/token", { method: "POST", body: JSON.stringify({ sub: id }) });
+  const answer = await answered("/local/token", { method: "POST", body: JSON.stringify({ sub: id }) });
+  if (!answer.ok) throw new NoAnswer(`Footfall answered ${answer.status}.`);
   return (await answer.json()).access_token;
 }

@@ -33,13 +33,14 @@ export interface Settings {
 /** `""` is what an attribute without a value says. */
 export type Flag = boolean | string;
 
-export type Metadata = Record<string, unknown>;
+// Not `unknown`: that refuses what an interface describes.
+export type Metadata = Record<string, any>;
 
 export interface TrackEventParams {
   eventType: string;
   eventCategory?: string;
   eventAction?: string;
-  metadata?: Metadata;
+  metadata?: any;
   pagePath?: string;
 }
 
@@ -60,7 +61,7 @@ export interface Tracker {
   init(settings: Settings): Promise<void>;
   track(params: TrackEventParams): Promise<void>;
   trackPageView(pagePath?: string): Promise<void>;
-  trackAction(action: string, category: string, metadata?: Metadata): Promise<void>;
+  trackAction(action: string, category: string, metadata?: any): Promise<void>;
   /** A second call for the same interaction with a duration (in seconds) makes the first one longer. */
   trackContentInteraction(
     contentType: string,
