@@ -167,8 +167,10 @@ class TestHonesty:
         assert all(RFC_3339.fullmatch(time) for time in times), times
 
     def test_a_suggestion_is_counted_again_when_it_is_old_or_its_stage_is_over(self, site: Site) -> None:
-        then = NOW - 11 * MINUTE
-        signed_up = (NOW - 5 * DAY).isoformat()
+        # Not NOW: by the end of a long run of tests that is old.
+        now = datetime.now(UTC)
+        then = now - 11 * MINUTE
+        signed_up = (now - 5 * DAY).isoformat()
         site.send(
             *(is_told(user, then, created_at=signed_up) for user in ("old", "fresh", "elsewhere")),
             *(does(user, then) for user in ("old", "fresh") for _ in range(10)),
@@ -177,9 +179,9 @@ class TestHonesty:
         )
         site.analyze(then)
         site.connection.execute(
-            "UPDATE suggestions SET computed_at = %s WHERE user_id <> %s", [NOW, user_id("old")]
+            "UPDATE suggestions SET computed_at = %s WHERE user_id <> %s", [now, user_id("old")]
         )
-        site.send(there_is("j", NOW, "job"), does("elsewhere", NOW), at=NOW)
+        site.send(there_is("j", now, "job"), does("elsewhere", now), at=now)
         jobs = "1 new opportunity this week"
         assert told(NEXT_ACTION, "old")["message"] == jobs
         assert told(NEXT_ACTION, "elsewhere")["message"] == jobs
