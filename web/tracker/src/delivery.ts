@@ -1,6 +1,6 @@
 import { isHidden } from "./dwell";
 import { exclusively } from "./lock";
-import { refusal, lacksConsent } from "./privacy";
+import { lacksConsent, refusal } from "./privacy";
 import { discard, inFlight, type Item, next, ORPHANED, ownWaiting, put, stored } from "./queue";
 import { visitor } from "./session";
 import { log, settings } from "./settings";

@@ -66,5 +66,5 @@ export function next(most: number, alone?: boolean): Item[] {
   return items;
 }
 
-/** Forgets all but a choice. */
-export const clear = (): void => keys("footfall").forEach(discard);
+/** Forgets what waits, and until when. */
+export const clear = (): void => keys("footfall_").forEach(discard);

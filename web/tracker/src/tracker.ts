@@ -159,6 +159,7 @@ function optOut(): void {
   measuring.clear();
   identifies.length = 0;
   clear();
+  forget();
   choose("out");
 }
 
