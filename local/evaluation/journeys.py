@@ -27,8 +27,8 @@ COLUMNS = {"top1": "top-1", "top3": "top-3", "brier": "Brier", "ece": "ECE"}
 def main(arguments: Sequence[str]) -> int:
     """0 where there was something to measure."""
     parser = argparse.ArgumentParser(prog="make evaluate-journeys", description=__doc__)
-    parser.add_argument("data", type=Path, help="a .csv, .csv.gz or .zip: session_id,symbol,created_at")
-    parser.add_argument("out", type=Path, help="a folder for predictions.jsonl and scores.json")
+    parser.add_argument("data", type=_path, help="a .csv, .csv.gz or .zip: session_id,symbol,created_at")
+    parser.add_argument("out", type=_path, help="a folder for predictions.jsonl and scores.json")
     options = parser.parse_args(arguments)
     try:
         evaluate(options.data, options.out)
@@ -36,6 +36,12 @@ def main(arguments: Sequence[str]) -> int:
         print(f"evaluate-journeys: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _path(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("say DATA=…, a file, and OUT=…, a folder")
+    return Path(text)
 
 
 def evaluate(data: Path, out: Path) -> None:

@@ -37,6 +37,7 @@ COMMENT ON COLUMN journey_contexts.context IS 'The symbols before (journey_symbo
 COMMENT ON COLUMN journey_contexts.symbols IS 'What followed, with counts in the same places.';
 COMMENT ON COLUMN journey_contexts.counts IS 'How often, after the longest contexts and at a visit''s beginning; else how many different symbols stood before.';
 COMMENT ON INDEX journey_contexts_pkey IS 'recommend: journey.';
+COMMENT ON INDEX user_sessions_by_start IS 'maintain: prune_sessions; analyze: journey_visits.';
 
 REVOKE EXECUTE ON FUNCTION journey_symbol FROM PUBLIC;
 DO $$
@@ -45,7 +46,7 @@ BEGIN
         GRANT EXECUTE ON FUNCTION journey_symbol TO footfall_analyze;
         GRANT SELECT ON user_sessions TO footfall_analyze;
         GRANT SELECT, INSERT, UPDATE ON journey_model TO footfall_analyze;
-        GRANT SELECT, INSERT, DELETE ON journey_contexts TO footfall_analyze;
+        GRANT INSERT, DELETE ON journey_contexts TO footfall_analyze;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'footfall_recommend') THEN
         GRANT EXECUTE ON FUNCTION journey_symbol TO footfall_recommend;
