@@ -19,6 +19,8 @@ from footfall.journeys import Context, Followers, Model
 LOCK_SPACE = 7_304
 DAYS = 30
 MOST_ACTIVITIES = 200_000
+# So that a product that makes up names for its actions can't grow the model.
+MOST_SYMBOLS = 1_000
 # Who does more in one visit is no person.
 MOST_OF_ONE_VISIT = 5_000
 # Between two times of learning from the most activities; of fewer, less in proportion.
@@ -40,7 +42,7 @@ def learn(database: Database, now: datetime, patience: float = 0.0) -> bool:
         return False
     try:
         visits = database.run(lambda transaction: _visits(transaction, now))
-        model = journeys.learn(visits)
+        model = journeys.learn(visits, MOST_SYMBOLS)
         database.run(lambda transaction: _replace(transaction, model, basis, now))
     finally:
         _lock(database, "unlock_journeys")

@@ -1,5 +1,6 @@
 -- journey --
 -- How journeys are predicted, and what followed each ending of a context.
+/* prepared */
 SELECT visits, model.symbols AS different, levels, followed.context, followed.symbols, followed.counts
 FROM journey_model AS model
 LEFT JOIN LATERAL (

@@ -316,7 +316,7 @@ class TestLearning:
         assert set(table(site)[()]) == {f"user_action:{step}" for step in "pqrstu"}
 
     def test_folds_what_is_rare(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("footfall.journeys.MOST_SYMBOLS", 2)
+        monkeypatch.setattr(journeys, "MOST_SYMBOLS", 2)
         site.send(*shop(40), at=NOW)
         learn(site)
         assert set(table(site)[()]) == {"page_view", "search", RARE}
@@ -365,9 +365,9 @@ class TestCrash:
         beside = Database(let_in(site.url, "footfall_analyze"), learning.QUERIES)
         seen: list[bool] = []
 
-        def meanwhile(visits: Any) -> Any:
+        def meanwhile(*known: Any) -> Any:
             seen.append(journeys.learn(beside, NOW))
-            return learn_in_python(visits)
+            return learn_in_python(*known)
 
         monkeypatch.setattr("footfall.journeys.learn", meanwhile)
         assert learn(site)
@@ -409,7 +409,7 @@ class TestHandler:
         site.send(*shop(20), at=NOW)
         handler.lambda_handler({"shard": 0}, context)
         assert table(site) == {}
-        assert handler.lambda_handler({}, context) == {"users": 20, "finished": True}
+        assert handler.lambda_handler({}, context)["finished"]
         assert table(site) != {}
 
 

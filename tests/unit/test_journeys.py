@@ -156,15 +156,13 @@ class TestModel:
         assert learn([["a", "b"]] * journeys.ENOUGH_VISITS).is_enough
         assert not learn([["a", "b"]] * (journeys.ENOUGH_VISITS - 1) + [["a"]] * 100).is_enough
 
-    def test_folds_rare_symbols_and_never_answers_with_them(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_folds_rare_symbols_and_never_answers_with_them(self) -> None:
         visits = [["a", f"rare {number}", "b"] for number in range(50)] + [["b", "a"]] * 2
-        monkeypatch.setattr(journeys, "MOST_SYMBOLS", 2)
-        model = learn(visits)
+        model = learn(visits, 2)
         assert vocabulary(model) == [RARE, "a", "b"]
         assert model.probability(RARE, model.context(["a"])) > 0.5
         assert {answer.action for answer in model.predict(["a"])} == {"a", "b"}
         assert sum(model.probability(one, (START, "a")) for one in vocabulary(model)) == pytest.approx(1)
 
-    def test_folds_by_name_where_symbols_are_as_frequent(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(journeys, "MOST_SYMBOLS", 2)
-        assert vocabulary(learn([["c", "b", "a"]])) == [RARE, "a", "b"]
+    def test_folds_by_name_where_symbols_are_as_frequent(self) -> None:
+        assert vocabulary(learn([["c", "b", "a"]], 2)) == [RARE, "a", "b"]

@@ -19,7 +19,6 @@ from datetime import timedelta
 START = ""
 # Stands for all symbols beyond the most frequent ones; it is learned, and never an answer.
 RARE = " "
-MOST_SYMBOLS = 10_000
 # So many of a user's latest activities are looked at; so long a silence ends a visit.
 RECENT = 20
 SILENCE = timedelta(minutes=30)
@@ -137,9 +136,9 @@ def context_of(history: Sequence[str], order: int = ORDERS[-1]) -> Context:
     return tuple([START, *history[1 - order :]][1 - order :])
 
 
-def learn(visits: Sequence[Sequence[str]]) -> Model:
-    """The model of visits, given in the order of their beginning."""
-    frequent = _frequent(visits)
+def learn(visits: Sequence[Sequence[str]], most_symbols: int = 10_000) -> Model:
+    """The model of visits, given in the order of their beginning; the rarest symbols are one."""
+    frequent = _frequent(visits, most_symbols)
     if not frequent:
         return Model((), 0, 0, {})
     folded = [[symbol if symbol in frequent else RARE for symbol in visit] for visit in visits]
@@ -204,10 +203,10 @@ class _Counted:
         return table
 
 
-def _frequent(visits: Sequence[Sequence[str]]) -> set[str]:
+def _frequent(visits: Sequence[Sequence[str]], most: int) -> set[str]:
     times = Counter(symbol for visit in visits for symbol in visit)
     ranked = sorted(times, key=lambda symbol: (-times[symbol], symbol))
-    return set(ranked[:MOST_SYMBOLS])
+    return set(ranked[:most])
 
 
 def _held_out(visits: Sequence[Sequence[str]]) -> Iterator[tuple[Context, str]]:
