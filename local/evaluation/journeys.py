@@ -8,18 +8,18 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 from tqdm import tqdm
 
 from footfall import journeys
-from local.evaluation.scores import Ranked, Scores, as_json
+from local.evaluation.scores import Forecast, Ranked, Scores, as_json
 from local.evaluation.visits import DataError, Visit, read
 
 Symbols = Sequence[str]
-Predictor = Callable[[Symbols], Ranked]
+Predictor = Callable[[Symbols], Forecast]
 NAMES = {"kneser_ney": "Kneser-Ney (serves)", "markov_1": "Markov-1", "most_frequent": "most frequent"}
 COLUMNS = {"top1": "top-1", "top3": "top-3", "brier": "Brier", "ece": "ECE"}
 
@@ -60,7 +60,7 @@ def evaluate(data: Path, out: Path) -> None:
     symbols = [visit.symbols for visit in learning]
     model = journeys.learn(symbols)
     predictors: dict[str, Predictor] = {
-        "kneser_ney": lambda before: [(one.action, one.probability) for one in model.predict(before)],
+        "kneser_ney": kneser_ney(model),
         "markov_1": markov_1(symbols),
         "most_frequent": most_frequent(symbols),
     }
@@ -84,11 +84,46 @@ def split(visits: Sequence[Visit]) -> tuple[Sequence[Visit], Sequence[Visit]]:
     return visits[:many], visits[many:]
 
 
+def kneser_ney(model: journeys.Model) -> Predictor:
+    """What serves."""
+    squares: dict[journeys.Context, float] = {}
+
+    def forecast(before: Symbols) -> Forecast:
+        context = model.context(before)
+        return Forecast(
+            [(one.action, one.probability) for one in model.predict(before)],
+            lambda symbol: model.probability(symbol, context) if symbol in model.table[()] else 0.0,
+            _squares(model, context, squares),
+        )
+
+    return forecast
+
+
+def _squares(model: journeys.Model, context: journeys.Context, known: dict[journeys.Context, float]) -> float:
+    """Of the probabilities of all symbols after a context, without going through all of them."""
+    if context not in model.table:
+        return _squares(model, context[1:], known)
+    if context not in known:
+        found = [model.probability(symbol, context) for symbol in model.table[context]]
+        known[context] = _sum_of_squares(found)
+        if context:
+            shorter = [model.probability(symbol, context[1:]) for symbol in model.table[context]]
+            # What never followed has a share of what it has after the shorter context, the same for all.
+            if (others := 1 - sum(shorter)) > 1e-9:
+                share = (1 - sum(found)) / others
+                rest = _squares(model, context[1:], known) - _sum_of_squares(shorter)
+                known[context] += share**2 * max(rest, 0.0)
+    return known[context]
+
+
+def _sum_of_squares(numbers: Iterable[float]) -> float:
+    return sum(number * number for number in numbers)
+
+
 def most_frequent(visits: Sequence[Symbols]) -> Predictor:
     """Whatever came before."""
-    times = Counter(symbol for visit in visits for symbol in visit)
-    ranked = _ranked(times)
-    return lambda _: ranked
+    usual = _counted(Counter(symbol for visit in visits for symbol in visit))
+    return lambda _: usual
 
 
 def markov_1(visits: Sequence[Symbols]) -> Predictor:
@@ -98,19 +133,20 @@ def markov_1(visits: Sequence[Symbols]) -> Predictor:
         for before, symbol in pairwise(visit):
             after.setdefault(before, Counter())[symbol] += 1
     usual = most_frequent(visits)(())
-    best = {before: _filled(_ranked(times), usual) for before, times in after.items()}
+    best = {before: _counted(times, usual.ranked) for before, times in after.items()}
     return lambda before: best.get(before[-1], usual)
 
 
-def _filled(ranked: Ranked, usual: Ranked) -> Ranked:
-    known = {symbol for symbol, _ in ranked}
-    return [*ranked, *((symbol, 0.0) for symbol, _ in usual if symbol not in known)][:3]
-
-
-def _ranked(times: Counter[str]) -> Ranked:
+def _counted(times: Counter[str], filling: Ranked = ()) -> Forecast:
+    """By shares of what was counted; where that was less than three symbols, others are named beside them."""
     total = times.total()
     best = sorted(times, key=lambda symbol: (-times[symbol], symbol))[:3]
-    return [(symbol, times[symbol] / total) for symbol in best]
+    others = [symbol for symbol, _ in filling if symbol not in times]
+    return Forecast(
+        [(symbol, times[symbol] / total) for symbol in [*best, *others][:3]],
+        lambda symbol: times[symbol] / total,
+        _sum_of_squares(count / total for count in times.values()),
+    )
 
 
 def _predict(
@@ -121,13 +157,13 @@ def _predict(
     for position in range(1, len(visit.symbols)):
         before, truth = visit.symbols[max(position - journeys.RECENT, 0) : position], visit.symbols[position]
         answers = {name: predict(before) for name, predict in predictors.items()}
-        for name, ranked in answers.items():
-            scores[name].add(number, truth, ranked)
+        for name, forecast in answers.items():
+            scores[name].add(number, truth, forecast)
         line = {
             "session_id": visit.session_id,
             "position": position,
             "truth": truth,
-            "ranked": [symbol for symbol, _ in answers["kneser_ney"]],
+            "ranked": [symbol for symbol, _ in answers["kneser_ney"].ranked],
         }
         lines.append(json.dumps(line, ensure_ascii=False) + "\n")
     return lines

@@ -1,6 +1,6 @@
 """How good ranked answers are, with 95 % confidence intervals by bootstrap over visits."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from operator import add, mul
@@ -14,9 +14,18 @@ RESAMPLES = 1_000
 # Answers, the most probable first, each with its probability.
 Ranked = Sequence[tuple[str, float]]
 Sums = list[float]
-# Of a sum: predictions, first right, one of three right, squared errors; then by bin probability and hits.
-_COUNT, _FIRST, _THREE, _SQUARES, _BINS = range(5)
+# Of a sum: predictions, first right, one of three right, Brier scores; then by bin probability and hits.
+_COUNT, _FIRST, _THREE, _BRIER, _BINS = range(5)
 WIDTH = _BINS + 2 * BINS
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Probabilities of all symbols: the three highest, each one's, and the sum of their squares."""
+
+    ranked: Ranked
+    probability: Callable[[str], float]
+    squares: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +41,17 @@ class Scores:
     def __init__(self) -> None:
         self._groups = [[0.0] * WIDTH for _ in range(GROUPS)]
 
-    def add(self, visit: int, truth: str, ranked: Ranked) -> None:
+    def add(self, visit: int, truth: str, forecast: Forecast) -> None:
         """`visit` is any number that its predictions share."""
         sums = self._groups[visit % GROUPS]
-        symbols = [symbol for symbol, _ in ranked]
-        probability = ranked[0][1]
+        symbols = [symbol for symbol, _ in forecast.ranked]
+        probability = forecast.ranked[0][1]
         is_right = symbols[0] == truth
         place = _BINS + 2 * min(int(probability * BINS), BINS - 1)
         sums[_COUNT] += 1
         sums[_FIRST] += is_right
         sums[_THREE] += truth in symbols
-        sums[_SQUARES] += (probability - is_right) ** 2
+        sums[_BRIER] += 1 - 2 * forecast.probability(truth) + forecast.squares
         sums[place] += probability
         sums[place + 1] += is_right
 
@@ -51,7 +60,11 @@ class Scores:
         return int(sum(sums[_COUNT] for sums in self._groups))
 
     def scores(self) -> dict[str, Score]:
-        """By name: top1 and top3 (shares), brier and ece (of the first answer's probability; 0 is best)."""
+        """By name, each 0 to 1 but the Brier score, 0 to 2.
+
+        top1 and top3 are shares that were right, 1 is best. Of the others 0 is best: brier is the squared
+        error of all symbols' probabilities, ece how far the first answer's is from its share of hits.
+        """
         groups = [sums for sums in self._groups if sums[_COUNT]]
         values = _measures(_total(groups))
         drawn = [_measures(sums) for sums in _resampled(groups)]
@@ -66,7 +79,7 @@ def _measures(sums: Sums) -> dict[str, float]:
     return {
         "top1": sums[_FIRST] / count,
         "top3": sums[_THREE] / count,
-        "brier": sums[_SQUARES] / count,
+        "brier": sums[_BRIER] / count,
         "ece": sum(abs(expected - seen) for expected, seen in bins) / count,
     }
 

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from local.evaluation.journeys import main, markov_1, most_frequent, split
-from local.evaluation.scores import Scores
+from footfall.journeys import learn
+from local.evaluation.journeys import kneser_ney, main, markov_1, most_frequent, split
+from local.evaluation.scores import Forecast, Scores
 from local.evaluation.visits import DataError, Visit, read
 
 Json = dict[str, Any]
@@ -183,20 +186,41 @@ def test_a_fifth_is_measured_on() -> None:
 
 def test_baselines() -> None:
     visits = [["a", "b"], ["a", "b"], ["a", "c"], ["d"]]
-    assert most_frequent(visits)(["b"]) == [("a", 3 / 7), ("b", 2 / 7), ("c", 1 / 7)]
+    usual = most_frequent(visits)(["b"])
+    assert usual.ranked == [("a", 3 / 7), ("b", 2 / 7), ("c", 1 / 7)]
+    assert usual.squares == pytest.approx((9 + 4 + 1 + 1) / 49)
     markov = markov_1(visits)
-    assert markov(["d", "a"]) == [("b", 2 / 3), ("c", 1 / 3), ("a", 0.0)]
-    assert markov(["a", "never seen"]) == most_frequent(visits)(())
+    assert markov(["d", "a"]).ranked == [("b", 2 / 3), ("c", 1 / 3), ("a", 0.0)]
+    assert [markov(["a"]).probability(symbol) for symbol in "bcax"] == pytest.approx([2 / 3, 1 / 3, 0, 0])
+    assert markov(["a", "never seen"]).ranked == usual.ranked
+
+
+@given(
+    visits=st.lists(st.lists(st.sampled_from("abcdef"), min_size=1, max_size=8), min_size=1, max_size=60),
+    before=st.lists(st.sampled_from("abcdefg"), max_size=5),
+)
+def test_squares_are_of_all_probabilities(visits: list[list[str]], before: list[str]) -> None:
+    model = learn(visits)
+    forecast = kneser_ney(model)(before)
+    assert forecast.squares == pytest.approx(sum(forecast.probability(one) ** 2 for one in "abcdefg"))
+
+
+def _forecast(**probabilities: float) -> Forecast:
+    return Forecast(
+        [*probabilities.items()][:3],
+        lambda symbol: probabilities.get(symbol, 0.0),
+        sum(one * one for one in probabilities.values()),
+    )
 
 
 class TestScores:
     def test_are_counted(self) -> None:
         scores = Scores()
-        scores.add(0, "a", [("a", 0.75), ("b", 0.2), ("c", 0.05)])
-        scores.add(0, "b", [("a", 0.75), ("b", 0.2), ("c", 0.05)])
-        scores.add(1, "d", [("a", 0.25), ("b", 0.2), ("c", 0.05)])
+        scores.add(0, "a", sure := _forecast(a=0.75, b=0.2, c=0.05))
+        scores.add(0, "b", sure)
+        scores.add(1, "d", _forecast(a=0.25, b=0.25, c=0.25, d=0.25))
         found = {name: one.value for name, one in scores.scores().items()}
-        squares = (0.25**2 + 0.75**2 + 0.25**2) / 3
+        squares = (0.25**2 + 0.2**2 + 0.05**2 + 0.75**2 + 0.8**2 + 0.05**2 + 3 * 0.25**2 + 0.75**2) / 3
         # In the one bin 1.5 hits were expected and 1 was seen, in the other 0.25 and none.
         assert found == pytest.approx({"top1": 1 / 3, "top3": 2 / 3, "brier": squares, "ece": 0.75 / 3})
 
@@ -209,7 +233,7 @@ class TestScores:
             for visit in range(80):
                 ease = source.random()
                 for _ in range(10):
-                    scores.add(visit, "a" if source.random() < ease else "b", [("a", 0.5)])
+                    scores.add(visit, "a" if source.random() < ease else "b", _forecast(a=0.5, b=0.5))
             top1 = scores.scores()["top1"]
             covered += top1.low <= 0.5 <= top1.high
         assert 33 <= covered <= 40
