@@ -139,6 +139,19 @@ class TestDiscounts:
 
 
 class TestModel:
+    def test_counts_occurrences_at_the_beginning_and_after_the_longest_contexts(self) -> None:
+        model = learn([["a", "b", "c"], ["a", "b", "c"], ["d", "b", "c"]])
+        assert model.table[START,] == {"a": 2, "d": 1}
+        assert model.table[START, "a"] == {"b": 2}
+        assert model.table["a", "b"] == {"c": 2}
+        # Elsewhere how many different symbols stood before.
+        assert model.table["b",] == {"c": 2}
+        assert model.table[()] == {"a": 1, "b": 2, "c": 1, "d": 1}
+
+    def test_rests_on_the_visits_that_were_held_out_too(self) -> None:
+        visits = [*chain(1, 100), ["the", "latest"]]
+        assert learn(visits).table[START,]["the"] == 1
+
     def test_is_the_same_for_the_same_visits(self) -> None:
         visits = chain(2, 200)
         assert learn(visits) == learn([list(visit) for visit in visits])
