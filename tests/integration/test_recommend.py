@@ -90,6 +90,7 @@ class TestHonesty:
             "intent": "browsing",
             "active_hours": [],
             "journey": [],
+            "journey_basis": {"enough": False, "sessions": 0, "after": []},
             "time_zone": None,
             "updated_at": None,
         }

@@ -26,7 +26,8 @@ pytestmark = pytest.mark.xdist_group("runtime")
 SAMPLES = sorted(file.stem for file in samples.FOLDER.glob("*.json"))
 FEED = {"items", "reasoning", "intent", "strategy", "feed_id", "cursor"}
 INSIGHTS = {
-    *("stage", "suggestion", "preferences", "intent", "active_hours", "journey", "time_zone", "updated_at"),
+    *("stage", "suggestion", "preferences", "intent", "active_hours", "journey", "journey_basis"),
+    *("time_zone", "updated_at"),
 }
 
 
@@ -138,6 +139,13 @@ def analyze(world: World, sample: Json) -> None:
     assert answer == {"users": learned, "finished": True}
 
 
+def analyze_journeys(world: World, sample: Json) -> None:
+    with Site(world.database_url) as site:
+        live(site)
+        assert world.answer("analyze", sample) == {"learned": True}
+        assert site.value("SELECT count(*) FROM journey_model") == 1
+
+
 def recommend_feed(world: World, sample: Json) -> None:
     with Site(world.database_url) as site:
         live(site)
@@ -204,6 +212,7 @@ def web_tracker(world: World, sample: Json) -> None:
 # By the sample's name; `empty_world` has a database without a table.
 ANSWERS: dict[str, tuple[Callable[[World, Json], None], str]] = {
     "analyze_all_shards": (analyze, "world"),
+    "analyze_journeys": (analyze_journeys, "world"),
     "analyze_schedule": (analyze, "world"),
     "authorize_server_key": (authorize_server_key, "world"),
     "authorize_token": (authorize_token, "world"),
