@@ -8,20 +8,25 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 PIP := bin/pip install --quiet --disable-pip-version-check
 CLIENTS := tests/sdks/clients/node_modules
+TRACKER := web/tracker/node_modules
 PACKAGES := layers/common/footfall functions local tests benchmarks
 
-.PHONY: run import replay sam-env test check bench build clean
+.PHONY: run import evaluate-journeys replay sam-env test check bench build clean
 
 run: .venv/local  ## start everything on this machine; prints ready and the address
 	@exec $(BIN)/python -m local
 
 .PHONY: demo
-demo: .venv/local  ## [SEED=1 DAYS=30 USERS=1500 EVENTS=… OUT=truth.json]: a month of a made-up network
+demo: .venv/local  ## [SEED=1 DAYS=30 USERS=1500 EVENTS=… OUT=truth.json EVALUATE=1]: a month of a made-up network
 	@$(BIN)/python -m local.demo $(if $(SEED),--seed "$(SEED)") $(if $(DAYS),--days "$(DAYS)") \
-		$(if $(USERS),--users "$(USERS)") $(if $(EVENTS),--events "$(EVENTS)") $(if $(OUT),--out "$(OUT)")
+		$(if $(USERS),--users "$(USERS)") $(if $(EVENTS),--events "$(EVENTS)") $(if $(OUT),--out "$(OUT)") \
+		$(if $(EVALUATE),--evaluate)
 
 import: .venv/local  ## FILE=interactions.csv [SHIFT=now]: send a CSV through the front door
 	@$(BIN)/python -m local.importer "$(FILE)" $(if $(SHIFT),--shift $(SHIFT))
+
+evaluate-journeys: .venv/local  ## DATA=sessions.csv OUT=folder: how well what comes next is predicted
+	@$(BIN)/python -m local.evaluation.journeys "$(DATA)" "$(OUT)"
 
 replay: .venv/local  ## [STACK=name]: have stored what was given up or refused, here or on AWS
 	@$(BIN)/python -m local.replay $(STACK)
@@ -32,7 +37,12 @@ sam-env: .venv/local  ## env.json, with which `sam local invoke` reaches the run
 test: .venv/dev .venvs/sam/done .venvs/checkov/done .venvs/schemathesis/done  ## every test
 	@$(MAKE) --silent .venvs/runtime/done || echo "without it, tests/runtime can't run" >&2
 	@$(MAKE) --silent $(CLIENTS)/done || echo "without them, tests/sdks can't run Node's SDKs" >&2
+	@$(MAKE) --silent $(TRACKER)/done || echo "without them, tests/browser can't build the tracker" >&2
 	$(BIN)/pytest -n auto --dist loadgroup
+
+.PHONY: tracker
+tracker: $(TRACKER)/done  ## check and build the script for pages, and the npm package in web/tracker/dist
+	@cd web/tracker && export PATH="$(CURDIR)/.venvs/node/bin:$$PATH" && npm run --silent check && npm run --silent build
 
 check: .venv/dev  ## format, lint, types and the fast tests: before each commit
 	$(BIN)/ruff format $(if $(CI),--check) $(PACKAGES)
@@ -49,7 +59,7 @@ build: .venv/local .venvs/sam/done .venvs/runtime/done  ## [ARCHITECTURE=x86_64]
 	@$(BIN)/python -m local.sam "$(ARCHITECTURE)"
 
 clean:  ## forget the environments, builds and local data
-	rm -rf .venv .venvs $(CLIENTS) .aws-sam $(DATA_DIR) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venvs $(CLIENTS) $(TRACKER) web/tracker/dist .aws-sam $(DATA_DIR) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Footfall needs Python 3.11 or newer with venv (Debian: python3-venv)." >&2; exit 1; }
@@ -78,6 +88,11 @@ $(CLIENTS)/done: tests/sdks/clients/package-lock.json .venvs/node/done
 	@cd $(@D)/.. && export PATH="$(CURDIR)/.venvs/node/bin:$$PATH" && if command -v chromium >/dev/null; then npm ci --silent; \
 	else npm ci --silent --include=optional && TMPDIR="$(CURDIR)/.venvs/chromium" AWS_EXECUTION_ENV=AWS_Lambda_nodejs24.x \
 	node --input-type=module -e 'import it from "@sparticuz/chromium"; await it.executablePath()'; fi
+	@touch $@
+
+$(TRACKER)/done: web/tracker/package-lock.json .venvs/node/done
+	@echo "setting up what the tracker is built with"
+	@cd web/tracker && PATH="$(CURDIR)/.venvs/node/bin:$$PATH" npm ci --silent
 	@touch $@
 
 # The Python that functions are deployed on, with nothing but AWS's client that runs them.

@@ -63,6 +63,7 @@ async def run(settings: Settings) -> None:
         await asyncio.wait({asked, starting}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             say(f"ready {starting.result()}")
+            say(f"{starting.result()}/demo/ shows what it is for")
             await asked
     finally:
         starting.cancel()

@@ -27,6 +27,7 @@ from local.queue.sqs import sqs_application
 from local.queue.store import QueueStore
 from local.runtime.pool import FunctionPool, function_environment
 from local.runtime.process import Outcome
+from local.site.serving import Site
 from local.template.model import ACCOUNT, CustomResource, Function, QueueSource, Template
 from local.template.reader import read_template
 from local.triggers.queue_source import SourceMapping
@@ -212,7 +213,7 @@ class Stack:
         control = Control(self._facts(), self._token, checks(self._database_url, self._store, self._pools))
         application = web.Application()
         application.add_routes([*control.routes(), *self._issuer.routes()])
-        application.add_routes(InvokeApi(self._pools).routes())
+        application.add_routes([*InvokeApi(self._pools).routes(), *self._site().routes()])
         application.router.add_route("*", EVERY_PATH, Gateway(self._template.api, self._invoke).handle)
         # A compressed body reaches the function compressed, as on AWS.
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=PATIENCE, auto_decompress=False)
@@ -220,6 +221,10 @@ class Stack:
         self._exit.push_async_callback(runner.cleanup)
         await self._doorkeeper.cleanup()
         await web.SockSite(runner, self._listener).start()
+
+    def _site(self) -> Site:
+        is_own_database = self._settings.database_url is None
+        return Site(self.url, self._database_url, self._keys.browser_key, is_own_database=is_own_database)
 
     async def _invoke(self, function: str, payload: bytes) -> Outcome:
         return await self._pools[function].invoke(payload)

@@ -1,4 +1,4 @@
-"""Woken by a schedule: one shard of the users, or all, is learned from what is new."""
+"""Woken by a schedule: one shard of the users, or journeys, or all, is learned from what is new."""
 
 import os
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from typing import Any
 from footfall.database import Database
 from footfall.settings import Settings
 from footfall.telemetry import counting, logger
+from functions.analyze import journeys
 from functions.analyze.learning import QUERIES, analyze
 from functions.analyze.shards import shards_of
 
@@ -22,7 +23,9 @@ RESERVE_MILLISECONDS = 70_000
 
 @counting("analyze")
 def lambda_handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """Says about how many users it learned and whether it came to the end."""
+    """Says about how many users it learned and whether it came to the end; or whether it learned journeys."""
+    if event.get("task") == "journeys":
+        return {"learned": journeys.learn(_database(), datetime.now(UTC), WAKING_SECONDS)}
     run = analyze(
         _database(),
         shards_of(event, Settings(os.environ).shards),
@@ -32,6 +35,8 @@ def lambda_handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     )
     if run.users:
         logger("analyze").info("learned", extra={"users": run.users, "finished": run.finished})
+    if "shard" not in event and run.finished:
+        journeys.learn(_database(), datetime.now(UTC))
     return {"users": run.users, "finished": run.finished}
 
 

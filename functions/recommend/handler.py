@@ -23,6 +23,10 @@ T = TypeVar("T")
 
 QUERIES = {**queries.load(Path(__file__).parent), **suggesting.QUERIES}
 
+# How many seconds an answer may be kept. What follows a click shows within three; suggestions come with a
+# schedule of minutes; what was put is asked for at once.
+AT_ONCE, SOON, LATER = 0, 1, 60
+
 # Long enough for a database that was restarted, short enough for a page that waits.
 PATIENCE_SECONDS = 3.0
 
@@ -43,27 +47,31 @@ def get_feed(request: Request) -> Answer:
 
 def get_next_action(request: Request) -> Answer:
     user_id = _user(request, READ)
-    return _answer(lambda transaction: asdict(people.next_action_of(transaction, user_id, datetime.now(UTC))))
+    return _answer(
+        lambda transaction: asdict(people.next_action_of(transaction, user_id, datetime.now(UTC))), SOON
+    )
 
 
 def get_similar_users(request: Request) -> Answer:
     user_id, limit = _user(request, READ), request.limit(10, 100)
-    return _answer(lambda transaction: people.similar_users(transaction, user_id, limit, datetime.now(UTC)))
+    return _answer(
+        lambda transaction: people.similar_users(transaction, user_id, limit, datetime.now(UTC)), LATER
+    )
 
 
 def get_insights(request: Request) -> Answer:
     user_id = _user(request, READ)
-    return _answer(lambda transaction: people.insights(transaction, user_id, datetime.now(UTC)))
+    return _answer(lambda transaction: people.insights(transaction, user_id, datetime.now(UTC)), SOON)
 
 
 def get_preferences(request: Request) -> Answer:
     user_id = _user(request, READ)
-    return _answer(lambda transaction: people.preferences(transaction, user_id))
+    return _answer(lambda transaction: people.preferences(transaction, user_id), AT_ONCE)
 
 
 def get_preference(request: Request) -> Answer:
     user_id, key = _user(request, READ), _key(request)
-    return _answer(lambda transaction: people.preference(transaction, user_id, key))
+    return _answer(lambda transaction: people.preference(transaction, user_id, key), AT_ONCE)
 
 
 def put_preference(request: Request) -> Answer:
@@ -115,8 +123,8 @@ def _refuse(constant: str) -> None:
     raise ValueError(constant)
 
 
-def _answer(work: Callable[[Transaction], Any]) -> Answer:
-    return Answer(_run(work))
+def _answer(work: Callable[[Transaction], Any], max_age: int | None = None) -> Answer:
+    return Answer(_run(work), max_age=max_age)
 
 
 def _run(work: Callable[[Transaction], T]) -> T:

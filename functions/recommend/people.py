@@ -8,7 +8,9 @@ from typing import Any, TypedDict
 from footfall import ids, rules, suggesting
 from footfall.database import Row, Transaction
 from footfall.errors import BadRequestError, NotFoundError
+from footfall.journeys import RECENT
 from footfall.rules import NextAction
+from functions.recommend.journeys import journey
 
 # What analyze counted is served for so long; then it is counted again.
 SUGGESTION_KEEPS = timedelta(minutes=10)
@@ -31,8 +33,7 @@ class Preference(TypedDict):
 
 def intent_of(transaction: Transaction, user_id: str) -> str:
     """From the latest activities, seconds old."""
-    by = rules.load()
-    return by.intent(transaction.all("last_activities", user_id=user_id, limit=by.recent))
+    return rules.load().intent(_latest(transaction, user_id))
 
 
 def next_action_of(transaction: Transaction, user_id: str, now: datetime) -> NextAction:
@@ -45,14 +46,15 @@ def insights(transaction: Transaction, user_id: str, now: datetime) -> dict[str,
     profile = transaction.one("profile", user_id=user_id)
     action = _next_action(transaction, profile, now)
     known = transaction.all("preferences", user_id=user_id, key=None)
+    latest = _latest(transaction, user_id)
     active: dict[str, Any] = next((one["value"] for one in known if one["key"] == ACTIVE_HOURS), {})
     return {
         "stage": action.stage,
         "suggestion": asdict(action),
         "preferences": [_liking(one) for one in known if one["key"].startswith(CONTENT_TYPE)],
-        "intent": intent_of(transaction, user_id),
+        "intent": rules.load().intent(latest),
         "active_hours": active.get("hours", []),
-        "journey": [],
+        **journey(transaction, latest, now),
         "time_zone": profile and profile["time_zone"],
         "updated_at": profile and profile["computed_at"],
     }
@@ -118,6 +120,10 @@ def delete_preference(transaction: Transaction, user_id: str, key: str) -> None:
     """Forgets a preference; what behaviour says of it comes back with the next run of analyze."""
     transaction.run("delete_preference", user_id=user_id, key=key)
     transaction.run("relearn", user_id=user_id)
+
+
+def _latest(transaction: Transaction, user_id: str) -> list[Row]:
+    return transaction.all("last_activities", user_id=user_id, limit=max(rules.load().recent, RECENT))
 
 
 def _next_action(transaction: Transaction, profile: Row | None, now: datetime) -> NextAction:

@@ -1,9 +1,10 @@
 -- last_activities --
--- The latest activities of a user, newest first.
-SELECT event_type, event_action
+-- The latest activities of a user, newest first, each with the visit that it is of, if any.
+SELECT event_type, event_action, journey_symbol(event_type, event_action) AS symbol, created_at,
+       coalesce(anonymous_id, user_id) AS visitor_id, anonymous_id IS NULL AS visitor_is_user, session_id
 FROM user_activities
 WHERE user_id = %(user_id)s AND NOT is_bot
-ORDER BY created_at DESC, sequence DESC NULLS LAST
+ORDER BY created_at DESC, sequence DESC NULLS LAST, id DESC
 LIMIT %(limit)s;
 
 -- profile --

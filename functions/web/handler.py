@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from footfall.http import Answer, Request, Route, dispatch
+from functions.web.files import File, FileAnswer
 
 FOLDER = Path(__file__).parent
 
@@ -20,9 +21,23 @@ def get_openapi(request: Request) -> Answer:
     return Answer(_contract(), headers={"cache-control": "public, max-age=300"})
 
 
+def get_tracker(request: Request) -> Answer:
+    """GET /tracker.js, and GET /js/{name} for sites that call it something else."""
+    return FileAnswer.to(request, _tracker())
+
+
 @cache
 def _contract() -> Any:
     return json.loads((FOLDER / "openapi.json").read_text(encoding="utf-8"))
 
 
-ROUTES: dict[str, Route] = {"GET /openapi.json": get_openapi}
+@cache
+def _tracker() -> File:
+    return File.read(FOLDER / "static/tracker.js", "text/javascript; charset=utf-8")
+
+
+ROUTES: dict[str, Route] = {
+    "GET /openapi.json": get_openapi,
+    "GET /tracker.js": get_tracker,
+    "GET /js/{name}": get_tracker,
+}

@@ -9,7 +9,7 @@ from bisect import bisect
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from random import Random
 from typing import Any
@@ -17,6 +17,9 @@ from typing import Any
 from local.demo.dice import dice, pick, uuid4
 from local.demo.people import EPOCH, Account, People, Role
 from local.demo.topics import FASHION, TOPICS
+
+# Where the local stack shows the network.
+SITE = "/demo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +69,14 @@ class Content:
     def path(self) -> str:
         return f"/{self.content_type}s/{self.content_id}"
 
+    def is_open(self, moment: datetime) -> bool:
+        return self.published_at <= moment < (self.closed_at or datetime.max.replace(tzinfo=UTC))
+
     def interest(self, moment: datetime) -> float:
         """What of its quality is left."""
-        days = (moment - self.published_at) / timedelta(days=1)
-        if days < 0 or (self.closed_at and moment >= self.closed_at):
+        if not self.is_open(moment):
             return 0.0
+        days = (moment - self.published_at) / timedelta(days=1)
         if self.content_type == "profile":
             return self.quality * (PROFILE_BASE + PROFILE_NEWS * math.pow(0.5, days / PROFILE_HALF_LIFE))
         return self.quality * math.pow(0.5, days / KINDS[self.content_type].half_life)

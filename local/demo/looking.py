@@ -74,7 +74,7 @@ def _alike(answer: Mapping[str, Any]) -> str:
 
 def _commands(url: str, user_id: str) -> Iterator[str]:
     read = "python3 -c 'import json,sys; print(json.load(sys.stdin)[\"access_token\"])'"
-    yield "\nAsk as one of them, in another terminal:\n"
+    yield f"\nSign in as one of them at {url}/demo/, or ask, in another terminal:\n"
     yield f"""  token=$(curl -s {url}/local/token -d '{{"sub": "{user_id}"}}' | {read})"""
     for route in ("insights", "feed?limit=5", "next-action", "similar-users"):
         yield f"""  curl -s "{url}/v1/users/me/{route}" -H "Authorization: Bearer $token\""""

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from local.demo.catalogue import Content, Shelves
+from local.demo.catalogue import SITE, Content, Shelves
 from local.demo.devices import Device
 from local.demo.dice import pick, uuid4, uuid7
 from local.demo.people import Account, Person, Role
@@ -259,7 +259,7 @@ class Visit:
                 "event_category": "navigation",
                 "event_action": "view",
                 "page_path": path,
-                "metadata": {"title": title, "url": f"https://network.example{path}"},
+                "metadata": {"title": title, "url": f"https://network.example{SITE}{path}"},
                 **more,
             }
         )
@@ -287,6 +287,7 @@ class Visit:
                 "time_zone": self._person.place.time_zone,
                 "context": dict(self.device.context),
                 **event,
+                **({"page_path": SITE + event["page_path"]} if "page_path" in event else {}),
             }
         )
         self._sequence += 1

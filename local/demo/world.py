@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from functools import cached_property, lru_cache
 from random import Random
 
-from local.demo.catalogue import Catalogue, Content, Shelves
+from local.demo.catalogue import SITE, Catalogue, Content, Shelves
 from local.demo.devices import CRAWLERS, device
 from local.demo.dice import dice, how_many, uuid7
 from local.demo.people import BEFORE_SIGN_UP, CHURNED, EPOCH, WEEK, Account, People
@@ -37,6 +37,11 @@ class Size:
 
     people: int
     events: float
+
+
+# What `make demo` makes unless told otherwise.
+SEED = "1"
+DEFAULT_SIZE = Size(1_500, 3_600)
 
 
 class World:
@@ -67,7 +72,7 @@ class World:
         for account in self.accounts:
             yield from self._profile(account)
         for content in self.contents:
-            yield from self._description(content)
+            yield from self.description(content)
 
     def _profile(self, account: Account) -> Iterator[Event]:
         source = dice(self._key, "traits", account.user_id)
@@ -82,14 +87,15 @@ class World:
             if moment < self.until:
                 yield event
 
-    def _description(self, content: Content) -> Iterator[Event]:
+    def description(self, content: Content) -> Iterator[Event]:
+        """What is said of it by now: that it is there, and that it is no longer."""
         source = dice(self._key, "described", content.content_type, content.content_id)
         described = {
             "type": "content",
             "content_type": content.content_type,
             "content_id": content.content_id,
             "title": content.title,
-            "url": f"https://network.example{content.path}",
+            "url": f"{SITE}{content.path}",
             "author_id": content.author_id,
             "attributes": dict(content.attributes),
             "published_at": content.published_at.isoformat(timespec="milliseconds"),

@@ -43,7 +43,7 @@ def lines(file: Path, shift: timedelta | None = None) -> Iterator[Line]:
         ImportFileError: no such file, or its columns aren't known.
     """
     occurrences: Counter[tuple[str, ...]] = Counter()
-    with _open(file) as text:
+    with opened(file) as text:
         reader = csv.DictReader(text)
         to_event = _columns(tuple(reader.fieldnames or ()), file)
         for row in reader:
@@ -62,7 +62,7 @@ def lines(file: Path, shift: timedelta | None = None) -> Iterator[Line]:
 
 
 @contextmanager
-def _open(file: Path) -> Iterator[io.TextIOBase]:
+def opened(file: Path) -> Iterator[io.TextIOBase]:
     if not file.is_file():
         raise ImportFileError(f"{file}: there is no such file")
     if file.suffix == ".gz":

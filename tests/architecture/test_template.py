@@ -49,15 +49,19 @@ def test_environment_is_what_the_room_reads(name: str) -> None:
 def test_only_writes_with_a_key_need_no_token() -> None:
     without = {route.key for route in TEMPLATE.api.routes if route.authorizer is None}
     segment = {key for key in without if key.endswith(tuple(f"/v1/{path}" for path in SEGMENT_PATHS))}
-    public = {"GET /v1/projects/{key}/settings", "GET /openapi.json"}
+    public = {
+        "GET /v1/projects/{key}/settings",
+        *("GET /openapi.json", "GET /tracker.js", "GET /js/{name}"),
+    }
     assert without - segment == {"POST /v1/events", *public}
     assert len(segment) == len(SEGMENT_PATHS) + 1
 
 
-def test_each_shard_has_its_schedule() -> None:
+def test_each_shard_has_its_schedule_and_so_have_journeys() -> None:
     analyze = TEMPLATE.functions["AnalyzeFunction"]
     events = [json.loads(schedule.input or "null") for schedule in analyze.schedules]
-    assert events == [{"shard": number} for number in range(int(analyze.environment["SHARDS"]))]
+    shards = [{"shard": number} for number in range(int(analyze.environment["SHARDS"]))]
+    assert events == [*shards, {"task": "journeys"}]
     every = str(TEMPLATE.parameters["AnalyzeEvery"])
     assert {schedule.expression for schedule in analyze.schedules} == {every}
 

@@ -73,9 +73,10 @@ def test_twice_is_once(stack: LocalStack, database: psycopg.Connection[Any], tmp
     assert linked > 20
     assert users > 40
 
-    again = run(sending, stack)
+    again = run([*sending, "--evaluate"], stack)
     assert again.returncode == 0, again.stderr
     assert (counted(again.stdout, "taken"), counted(again.stdout, "new")) == (taken, 0)
+    assert re.search(r"content types: the favourite found +0\.\d{3} +0\.\d{3} +\d", again.stdout)
     assert rows(database, [user["user_id"] for user in truth["users"]]) == found
 
     shown = re.findall(r"^([a-z]+-[a-z]+-[0-9a-f]{6})  ", first.stdout, re.MULTILINE)

@@ -90,6 +90,7 @@ class TestHonesty:
             "intent": "browsing",
             "active_hours": [],
             "journey": [],
+            "journey_basis": {"enough": False, "sessions": 0, "after": []},
             "time_zone": None,
             "updated_at": None,
         }
@@ -135,6 +136,26 @@ class TestHonesty:
         assert insights["time_zone"] == "Asia/Kathmandu"
         assert insights["suggestion"] == told(NEXT_ACTION, "ada")
 
+    @pytest.mark.parametrize("route", [NEXT_ACTION, SIMILAR_USERS, INSIGHTS, PREFERENCES, GET_PREFERENCE])
+    def test_is_not_sent_again_while_it_is_the_same(self, site: Site, route: str) -> None:
+        site.send(*(meets(user, "a", NOW, "like") for user in ("ada", "bob")), at=NOW)
+        site.analyze(NOW)
+        ask(PUT_PREFERENCE, "ada", key="theme", body='"dark"')
+        event = request(route, "ada", key="theme")
+        first = handler.lambda_handler(event, None)
+        event["headers"]["if-none-match"] = first["headers"]["etag"]
+        assert first["statusCode"] == 200
+        assert handler.lambda_handler(event, None)["statusCode"] == 304
+        # Six searches later another intent, a preference said anew, a stage over, another alike.
+        site.send(*(does("ada", NOW, "search", "search") for _ in range(10)), at=NOW)
+        site.send(meets("ada", "b", NOW, "save"), meets("cyd", "b", NOW), at=NOW)
+        site.send(is_told("ada", NOW - 40 * DAY, created_at=(NOW - 40 * DAY).isoformat()), at=NOW)
+        ask(PUT_PREFERENCE, "ada", key="theme", body='"light"')
+        site.analyze(NOW)
+        then = handler.lambda_handler(event, None)
+        assert then["statusCode"] == 200
+        assert then["body"] != first["body"]
+
     def test_times_are_rfc_3339(self, site: Site) -> None:
         site.send(meets("ada", "a", NOW), at=NOW)
         site.analyze(NOW)
@@ -149,8 +170,10 @@ class TestHonesty:
         assert all(RFC_3339.fullmatch(time) for time in times), times
 
     def test_a_suggestion_is_counted_again_when_it_is_old_or_its_stage_is_over(self, site: Site) -> None:
-        then = NOW - 11 * MINUTE
-        signed_up = (NOW - 5 * DAY).isoformat()
+        # Not NOW: by the end of a long run of tests that is old.
+        now = datetime.now(UTC)
+        then = now - 11 * MINUTE
+        signed_up = (now - 5 * DAY).isoformat()
         site.send(
             *(is_told(user, then, created_at=signed_up) for user in ("old", "fresh", "elsewhere")),
             *(does(user, then) for user in ("old", "fresh") for _ in range(10)),
@@ -159,9 +182,9 @@ class TestHonesty:
         )
         site.analyze(then)
         site.connection.execute(
-            "UPDATE suggestions SET computed_at = %s WHERE user_id <> %s", [NOW, user_id("old")]
+            "UPDATE suggestions SET computed_at = %s WHERE user_id <> %s", [now, user_id("old")]
         )
-        site.send(there_is("j", NOW, "job"), does("elsewhere", NOW), at=NOW)
+        site.send(there_is("j", now, "job"), does("elsewhere", now), at=now)
         jobs = "1 new opportunity this week"
         assert told(NEXT_ACTION, "old")["message"] == jobs
         assert told(NEXT_ACTION, "elsewhere")["message"] == jobs

@@ -26,7 +26,8 @@ pytestmark = pytest.mark.xdist_group("runtime")
 SAMPLES = sorted(file.stem for file in samples.FOLDER.glob("*.json"))
 FEED = {"items", "reasoning", "intent", "strategy", "feed_id", "cursor"}
 INSIGHTS = {
-    *("stage", "suggestion", "preferences", "intent", "active_hours", "journey", "time_zone", "updated_at"),
+    *("stage", "suggestion", "preferences", "intent", "active_hours", "journey", "journey_basis"),
+    *("time_zone", "updated_at"),
 }
 
 
@@ -138,6 +139,13 @@ def analyze(world: World, sample: Json) -> None:
     assert answer == {"users": learned, "finished": True}
 
 
+def analyze_journeys(world: World, sample: Json) -> None:
+    with Site(world.database_url) as site:
+        live(site)
+        assert world.answer("analyze", sample) == {"learned": True}
+        assert site.value("SELECT count(*) FROM journey_model") == 1
+
+
 def recommend_feed(world: World, sample: Json) -> None:
     with Site(world.database_url) as site:
         live(site)
@@ -194,9 +202,17 @@ def web(world: World, sample: Json) -> None:
     assert answer_of(world.answer("web", sample)) == (200, contract)
 
 
+def web_tracker(world: World, sample: Json) -> None:
+    answer = world.answer("web", sample)
+    assert (answer["statusCode"], answer["headers"]["content-encoding"]) == (200, "gzip")
+    script = gzip.decompress(base64.b64decode(answer["body"]))
+    assert script == (PROJECT / "functions/web/static/tracker.js").read_bytes()
+
+
 # By the sample's name; `empty_world` has a database without a table.
 ANSWERS: dict[str, tuple[Callable[[World, Json], None], str]] = {
     "analyze_all_shards": (analyze, "world"),
+    "analyze_journeys": (analyze_journeys, "world"),
     "analyze_schedule": (analyze, "world"),
     "authorize_server_key": (authorize_server_key, "world"),
     "authorize_token": (authorize_token, "world"),
@@ -218,6 +234,8 @@ ANSWERS: dict[str, tuple[Callable[[World, Json], None], str]] = {
     "session_batch": (session, "world"),
     "session_replay": (session_replay, "world"),
     "web_openapi": (web, "world"),
+    "web_tracker": (web_tracker, "world"),
+    "web_tracker_by_any_name": (web_tracker, "world"),
 }
 
 REPLAYED = {"replayed": 0, "stayed": {}, "left": 0, "after": None, "finished": True}

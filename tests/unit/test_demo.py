@@ -22,11 +22,12 @@ from functions.ingest.speaking import Speaker
 from functions.ingest.taking import take
 from functions.session.devices import device_of
 from local.demo import truth
-from local.demo.__main__ import EVENTS_A_DAY, MOST_DAYS
+from local.demo.__main__ import MOST_DAYS
 from local.demo.people import Account
 from local.demo.sending import Sending
 from local.demo.visits import Leg
-from local.demo.world import Size, World
+from local.demo.world import DEFAULT_SIZE, Size, World
+from local.site import filling
 from tests.queued import records_taken
 
 # A Sunday, two hours after a clock went back in America.
@@ -57,8 +58,7 @@ class Month:
     """The default one."""
 
     def __init__(self) -> None:
-        size = Size(1_500, EVENTS_A_DAY)
-        self.world = World("1", size, UNTIL - timedelta(days=MOST_DAYS), UNTIL)
+        self.world = World("1", DEFAULT_SIZE, UNTIL - timedelta(days=MOST_DAYS), UNTIL)
         self.visits: list[Sequence[Leg]] = list(self.world.visits())
         self.accounts = {account.user_id: account for account in self.world.accounts}
         self.topics = {(one.content_type, one.content_id): one.topic for one in self.world.contents}
@@ -100,6 +100,16 @@ def test_an_hour_later_nothing_is_different_but_that_hour() -> None:
     for event_id, said in now.items():
         if said[1]["created_at"] >= (UNTIL - timedelta(days=10) + timedelta(hours=1)).isoformat():
             assert later[event_id] == said
+
+
+def test_the_site_begins_with_what_the_demo_sends() -> None:
+    begins = filling.newest(UNTIL + timedelta(minutes=40))
+    known = {event["id"]: event for event in Month().world.said_by_server()}
+    assert all(known[event["id"]] == event for event in begins)
+    kinds = Counter(event["content_type"] for event in begins)
+    assert filling.NEWEST.items() <= kinds.items()
+    people = {event["content_id"] for event in begins if event["content_type"] == "profile"}
+    assert {event["author_id"] for event in begins} <= people
 
 
 class Ingest:

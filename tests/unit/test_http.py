@@ -112,6 +112,25 @@ def test_an_answer_is_compact_json() -> None:
     assert Answer(None, 204).to_gateway()["body"] == ""
 
 
+@pytest.mark.parametrize("spell", ["{}", "W/{}", '"other", {}', "*"])
+def test_an_answer_that_may_be_kept_is_sent_once(spell: str) -> None:
+    answer = Answer({"a": 1}, max_age=60)
+    first = answer.to_gateway('"other"')
+    tag = first["headers"]["etag"]
+    assert first["headers"] == {
+        "content-type": "application/json",
+        "cache-control": "private, max-age=60",
+        "etag": tag,
+        "vary": "authorization",
+    }
+    assert (first["statusCode"], first["body"]) == (200, '{"a":1}')
+    again = answer.to_gateway(spell.format(tag))
+    assert (again["statusCode"], again["body"], again["headers"]["etag"]) == (304, "", tag)
+    other = Answer({"a": 2}, max_age=60).to_gateway(tag)
+    assert other["statusCode"] == 200
+    assert other["headers"]["etag"] != tag
+
+
 # ── The request ──────────────────────────────────────────────────────────────────────────────────
 
 

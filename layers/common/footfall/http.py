@@ -1,7 +1,9 @@
 """A route's request and answer (payload format 2.0), and the one place where errors become HTTP."""
 
 import base64
+import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -84,17 +86,40 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
+    """`max_age`: seconds for which the asker may keep it; then they may ask whether it is still the same."""
+
     body: Any
     status: int = HTTPStatus.OK
     headers: Mapping[str, str] | None = None
+    max_age: int | None = None
 
-    def to_gateway(self) -> dict[str, Any]:
-        empty = self.status == HTTPStatus.NO_CONTENT
-        return {
-            "statusCode": int(self.status),
-            "headers": {"content-type": "application/json", **(self.headers or {})},
-            "body": "" if empty else json.dumps(self.body, separators=(",", ":"), default=_plain),
-        }
+    def to_gateway(self, known: str = "") -> dict[str, Any]:
+        """`known` is the request's If-None-Match: where it names this answer, it isn't sent again."""
+        status = int(self.status)
+        body = "" if status in _WITHOUT_BODY else json.dumps(self.body, separators=(",", ":"), default=_plain)
+        headers = {"content-type": "application/json", **(self.headers or {})}
+        if self.max_age is not None:
+            tag = f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
+            # Who asks next with the same browser may be somebody else.
+            headers |= {
+                "cache-control": f"private, max-age={self.max_age}",
+                "etag": tag,
+                "vary": "authorization",
+            }
+            if names(known, tag):
+                del headers["content-type"]
+                status, body = HTTPStatus.NOT_MODIFIED, ""
+        return {"statusCode": int(status), "headers": headers, "body": body}
+
+
+def names(known: str, tag: str) -> bool:
+    """Whether an If-None-Match names this entity tag, by weak comparison (RFC 9110, 8.8.3.2)."""
+    return tag in _ENTITY_TAG.findall(known) or known.strip() == "*"
+
+
+_WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
+# A gateway that compresses makes a tag weak.
+_ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
 
 
 def _plain(value: object) -> str:
@@ -106,8 +131,9 @@ Route = Callable[[Request], Answer]
 
 def dispatch(routes: Mapping[str, Route], event: Mapping[str, Any]) -> dict[str, Any]:
     """Answers one request by its route key; every error leaves as `{"code","message"}`."""
+    request = Request(event)
     try:
-        answer = routes[event["routeKey"]](Request(event))
+        answer = routes[event["routeKey"]](request)
     except RequestError as error:
         body = {"code": error.code, "message": str(error), **error.details}
         answer = Answer(body, error.status)
@@ -119,4 +145,4 @@ def dispatch(routes: Mapping[str, Route], event: Mapping[str, Any]) -> dict[str,
     except Exception:  # noqa: BLE001 (no traceback reaches a user)
         logger("http").exception("failed", extra={"route": event.get("routeKey")})
         answer = Answer({"code": "internal", "message": "Something failed on our side."}, 500)
-    return answer.to_gateway()
+    return answer.to_gateway(request.headers.get("if-none-match", ""))

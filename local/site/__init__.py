@@ -1,0 +1,1 @@
+"""A small professional network at /demo/: what a product looks like that Footfall runs behind."""

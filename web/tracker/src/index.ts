@@ -1,0 +1,2 @@
+export { tracker } from "./one";
+export type { ContentView, FromFeed, Metadata, Settings, TrackEventParams, Tracker } from "./types";
