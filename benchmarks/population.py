@@ -13,7 +13,7 @@ import psycopg
 from benchmarks.framework import Bench, BenchmarkError
 from footfall import queries
 from footfall.database import Database, connect
-from functions.analyze import learning
+from functions.analyze import learning, tastes, trends
 from functions.analyze.shards import all_shards
 
 QUERIES = queries.load(Path(__file__).parent)
@@ -108,7 +108,9 @@ def _make_learnable(bench: Bench, size: Size, active: int) -> Populated:
             connection.execute(QUERIES[name], parameters)
         connection.execute("VACUUM ANALYZE")
     database = Database(url, learning.QUERIES, statement_seconds=600)
+    trends.learn(database, noon(bench))
     learning.analyze(database, all_shards(1), noon(bench), lambda: True)
+    tastes.learn(database, noon(bench), lambda: True)
     database.close()
     with connect(url) as connection:
         connection.execute("CHECKPOINT")
@@ -132,7 +134,6 @@ def _fill(connection: psycopg.Connection[dict[str, Any]], parameters: dict[str, 
 def _learn(url: str, bench: Bench) -> None:
     """Trends, as analyze learns them; there are no profiles, so nothing more."""
     database = Database(url, learning.QUERIES, statement_seconds=600)
-    run = learning.analyze(database, all_shards(1), bench.now, lambda: True)
-    if not run.finished:
-        raise BenchmarkError("analyze did not come to its end")
+    if not trends.learn(database, bench.now):
+        raise BenchmarkError("there were no trends to learn")
     database.close()

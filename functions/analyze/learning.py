@@ -4,8 +4,6 @@ A run can be killed at any moment: what a chunk learned is computed anew from th
 twice changes nothing, and the next run goes on where the last one noted to be. The watermark is a transaction
 id, not a time: a user whose events were committed late carries a transaction that is not below it.
 
-What is dear is learned of a bounded number of users in a run, of who waits longest for it first.
-
 Shards run beside each other: each has a lock and a watermark of its own, and writes of its own users only.
 """
 
@@ -15,27 +13,19 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from footfall import queries, rules, suggesting
 from footfall.database import Database, Transaction
-from footfall.errors import DatabaseUnavailableError
 from footfall.rules import NextAction
 from footfall.suggesting import array
-from footfall.telemetry import Metric, count, logger, measure
+from footfall.telemetry import Metric, count, measure
+from functions.analyze.alone import USERS, alone
 from functions.analyze.shards import Shard, all_shards
-
-T = TypeVar("T")
 
 QUERIES = {**queries.load(Path(__file__).parent), **suggesting.QUERIES}
 
-# Any constant: keeps these advisory locks apart from others'.
-LOCK_SPACE = 7_302
 CHUNK = 4000
-# What is dear to learn (attributes, who is alike) waits its turn: of so many users at a time, in a run of one
-# in so many of whom it learned, or of one such lot where those are fewer.
-LOT = 20
-ONE_IN = 500
 NOBODY = "00000000-0000-0000-0000-000000000000"
 # Above every transaction id.
 END = str(2**64 - 1)
@@ -76,34 +66,15 @@ def analyze(
         DatabaseUnavailableError: the next run goes on from what was noted.
     """
     tasks = [each.task for each in all_shards(shards[0].of)]
-    database.run(
-        lambda transaction: transaction.run("expect_shards", tasks=tasks, now=now), patience=patience
-    )
+    database.run(lambda transaction: _expect(transaction, tasks, now), patience=patience)
     runs = [_analyze(database, shard, now, has_time) for shard in shards]
     measure(Metric.LAG, _one(database, "lag", tasks=tasks, now=now)["seconds"])
     return Run(sum(run.users for run in runs), all(run.finished for run in runs))
 
 
 def _analyze(database: Database, shard: Shard, now: datetime, has_time: Callable[[], bool]) -> Run:
-    # Suggestions count trends, and a backlog of users must not keep trends from being learned.
-    if shard.learns_for_all:
-        try:
-            _alone(database, shard, lambda: _learn_for_all(database, shard, now))
-        except DatabaseUnavailableError as error:
-            logger("analyze").warning("trends wait for the next run", extra={"error": str(error)})
-    run = _alone(database, shard, lambda: _learn_users(database, shard, now, has_time))
+    run = alone(database, USERS, lambda: _learn_users(database, shard, now, has_time), shard.number)
     return run or Run(0, finished=False)
-
-
-def _alone(database: Database, shard: Shard, work: Callable[[], T]) -> T | None:
-    """What `work` returns; None where another run has the shard's lock, which is lost with the connection."""
-    lock = {"lock_space": LOCK_SPACE, "shard": shard.number}
-    if not _one(database, "try_lock", **lock)["locked"]:
-        return None
-    try:
-        return work()
-    finally:
-        _one(database, "unlock", **lock)
 
 
 def _learn_users(database: Database, shard: Shard, now: datetime, has_time: Callable[[], bool]) -> Run:
@@ -111,10 +82,7 @@ def _learn_users(database: Database, shard: Shard, now: datetime, has_time: Call
     if not touched.finished:
         return touched
     expired = _learn_expired(database, shard, now, has_time)
-    users = touched.users + expired.users
-    if expired.finished:
-        _refine(database, shard, now, has_time, users)
-    return Run(users, expired.finished)
+    return Run(touched.users + expired.users, expired.finished)
 
 
 def _learn_touched(database: Database, shard: Shard, now: datetime, has_time: Callable[[], bool]) -> Run:
@@ -144,17 +112,9 @@ def _learn_expired(database: Database, shard: Shard, now: datetime, has_time: Ca
     return Run(len(expired), finished=True)
 
 
-def _refine(
-    database: Database, shard: Shard, now: datetime, has_time: Callable[[], bool], learned: int
-) -> None:
-    """What rests on what was learned of others, when that is known; who is left waits for the next run."""
-    room = max(LOT, learned // ONE_IN)
-    found = database.run(lambda transaction: transaction.all("users_waiting", limit=room, **_part(shard)))
-    waiting = [row["user_id"] for row in found]
-    for done in range(0, len(waiting), LOT):
-        if not has_time():
-            return
-        database.run(partial(refine, user_ids=waiting[done : done + LOT], now=now))
+def _expect(transaction: Transaction, tasks: Sequence[str], now: datetime) -> None:
+    transaction.run("forget_progress", tasks=tasks)
+    transaction.run("expect_shards", tasks=tasks, now=now)
 
 
 def _begin(progress: dict[str, Any]) -> Position:
@@ -193,7 +153,7 @@ def learn(transaction: Transaction, user_ids: Sequence[str], now: datetime, *, a
         anew: also what is noted as learned already.
     """
     everyone = array(user_ids)
-    transaction.run("learn_preferences", user_ids=everyone, now=now, anew=anew, **_basis(now))
+    transaction.run("learn_preferences", user_ids=everyone, now=now, anew=anew, **basis(now))
     transaction.run("learn_active_hours", user_ids=everyone, now=now)
     same: dict[int, tuple[NextAction, list[str]]] = {}
     for user_id, action in suggesting.next_actions(transaction, user_ids, now).items():
@@ -202,34 +162,9 @@ def learn(transaction: Transaction, user_ids: Sequence[str], now: datetime, *, a
     transaction.run("write_suggestions", suggestions=json.dumps(rows), now=now)
 
 
-def refine(transaction: Transaction, user_ids: Sequence[str], now: datetime) -> None:
-    """Which attributes and authors these users like, who is alike, and what those like."""
-    everyone, basis = array(user_ids), _basis(now)
-    transaction.run("learn_attributes", user_ids=everyone, now=now, **basis)
-    found = transaction.all("similar_users", user_ids=everyone, now=now)
-    transaction.run("write_similar_users", found=json.dumps(found, default=str), now=now)
-    transaction.run("predict_preferences", user_ids=everyone, now=now, **basis)
-
-
-def _basis(now: datetime) -> dict[str, Any]:
+def basis(now: datetime) -> dict[str, Any]:
+    """What a user's tastes are reckoned by: as of which day, and the rules' own figures."""
     return {"day": now.astimezone(UTC).date(), **rules.load().preferences}
-
-
-def _learn_for_all(database: Database, shard: Shard, now: datetime) -> None:
-    def work(transaction: Transaction) -> None:
-        transaction.run("forget_progress", tasks=[each.task for each in all_shards(shard.of)])
-        known = (transaction.one("progress", task="trends") or {}).get("resume")
-        basis = transaction.one("interactions_lately", now=now) or {}
-        # At least hourly all the same: a dwell that grew is not counted, and scores decay.
-        seen = {**basis, "hour": now.replace(minute=0, second=0, microsecond=0).isoformat()}
-        if known == seen:
-            return
-        transaction.run("learn_trends", now=now)
-        transaction.run(
-            "save_progress", task="trends", watermark="0", resume=json.dumps(seen), now=now, finished_at=now
-        )
-
-    database.run(work)
 
 
 def _where(at: Position) -> dict[str, str]:

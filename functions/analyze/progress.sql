@@ -1,10 +1,10 @@
 -- try_lock --
--- Keeps a second run from doing the same shard's work beside this one.
-SELECT pg_try_advisory_lock(%(lock_space)s, %(shard)s) AS locked;
+-- Keeps a second run from doing the same work beside this one.
+SELECT pg_try_advisory_lock(%(task)s, %(part)s) AS locked;
 
 -- unlock --
--- Lets the shard's next run begin.
-SELECT pg_advisory_unlock(%(lock_space)s, %(shard)s);
+-- Lets the next run begin.
+SELECT pg_advisory_unlock(%(task)s, %(part)s);
 
 -- forget_progress --
 -- Forgets how far shards had come when there was another number of them.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from footfall.database import Database
 from footfall.errors import DatabaseUnavailableError
-from functions.analyze import learning
+from functions.analyze import learning, tastes, trends
 from functions.analyze.shards import all_shards
 
 ROOT = Path(__file__).parents[2]
@@ -42,12 +42,14 @@ class Learner:
 
 
 def main(url: str, now: datetime) -> None:
-    learning.CHUNK, learning.LOT = 5, 3
+    learning.CHUNK, tastes.LOT = 5, 3
     database = Database(url, learning.QUERIES)
     print("learning", flush=True)
     while True:
         try:
+            trends.learn(database, now, patience=30)
             learning.analyze(database, all_shards(1), now, lambda: True, patience=30)
+            tastes.learn(database, now, lambda: True, patience=30)
         except DatabaseUnavailableError:
             database.close()
 

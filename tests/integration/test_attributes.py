@@ -16,6 +16,7 @@ from functions.recommend.people import delete_preference
 from functions.session.consuming import consume
 from local.postgres.roles import let_in
 from tests.integration.learning_runs import held_up
+from tests.integration.waiting import until
 from tests.site import Json, Site, does, meets, there_is, user_id
 
 NOW = month(datetime.now(UTC), -1) + timedelta(days=14, hours=12)
@@ -41,6 +42,10 @@ def says(site: Site, user: str, key: str, value: Json) -> None:
         " preference_value = excluded.preference_value, source = excluded.source RETURNING 1",
         user_id(user), key, psycopg.types.json.Jsonb(value),
     )  # fmt: skip
+
+
+# Whatever is done of her from now on is noted as newer.
+SETTLED = "SELECT engaged_by < learned_by FROM profiles JOIN tastes ON user_id = id WHERE id = %s"
 
 
 class TestAttributes:
@@ -114,7 +119,8 @@ class TestWhatIsNew:
     @pytest.fixture
     def known(self, site: Site) -> Site:
         site.send({**meets("ada", "a", NOW), "id": "0190163d-8694-739b-aea5-966c26f8ad91"}, at=NOW)
-        site.analyze(NOW)
+        # Not while a transaction that began earlier, anybody's, still runs.
+        until(lambda: bool(site.analyze(NOW).finished and site.value(SETTLED, user_id("ada"))))
         self.forget_scores(site)
         return site
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from footfall.months import month
 from footfall.suggesting import array
-from functions.analyze import learning
+from functions.analyze import learning, tastes
 from tests.integration.waiting import until
 from tests.site import Site, meets, user_id
 
@@ -120,7 +120,7 @@ def test_are_found_again_when_something_is_new(site: Site) -> None:
 def test_are_found_for_so_many_in_a_run_who_waited_longest(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(learning, "LOT", 2)
+    monkeypatch.setattr(tastes, "MOST", 2)
     for number in range(5):
         site.send(meets(f"user {number}", "a", NOW), at=NOW)
     # Learned one after the other, so that they wait for so long; each run has room for two.

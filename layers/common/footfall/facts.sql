@@ -23,12 +23,14 @@ WITH newest AS MATERIALIZED (
         ORDER BY coalesce(published_at, first_seen_at) DESC
         LIMIT 500
     ) AS found
+), met AS MATERIALIZED (
+    -- By user, not by opportunity: what is new may have been met by very many.
+    SELECT user_id, content_type, content_id
+    FROM content_interactions
+    WHERE user_id = ANY (%(user_ids)s::uuid[])
+      AND created_at > %(now)s - make_interval(days => %(new_within_days)s + 1)
 ), hidden AS (
-    SELECT met.user_id, newest.number
-    FROM content_interactions AS met
-    JOIN newest USING (content_type, content_id)
-    WHERE met.user_id = ANY (%(user_ids)s::uuid[])
-      AND met.created_at > %(now)s - make_interval(days => %(new_within_days)s + 1)
+    SELECT user_id, number FROM met JOIN newest USING (content_type, content_id)
     UNION
     SELECT author_id, number FROM newest WHERE author_id = ANY (%(user_ids)s::uuid[])
 ), wanted AS MATERIALIZED (

@@ -1,8 +1,8 @@
 -- users_waiting --
--- This shard's users whose attributes, authors and people alike are to be learned anew, who waits longest first.
+-- Whose attributes, authors and people alike are to be learned anew, who waits longest first.
 SELECT user_id::text
 FROM tastes
-WHERE waits_since IS NOT NULL AND mod(get_byte(sha256(uuid_send(user_id)), 0), %(shards)s) = %(shard)s
+WHERE waits_since IS NOT NULL
 ORDER BY waits_since, user_id
 LIMIT %(limit)s;
 
