@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -40,7 +41,7 @@ def lambda_handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     if task == "users":
         return _learn_users(event, has_time)
     if task == "tastes":
-        return {"users": tastes.learn(_database(), datetime.now(UTC), has_time, WAKING_SECONDS)}
+        return asdict(tastes.learn(_database(), datetime.now(UTC), has_time, WAKING_SECONDS))
     if task == "journeys":
         return {"learned": journeys.learn(_database(), datetime.now(UTC), WAKING_SECONDS)}
     raise BadRequestError(f"task must be all, trends, users, tastes or journeys, not {task!r}")
@@ -51,7 +52,7 @@ def _learn_all(has_time: Callable[[], bool]) -> dict[str, Any]:
     trends.learn(_database(), datetime.now(UTC), WAKING_SECONDS)
     said = _learn_users({}, has_time)
     if said["finished"]:
-        tastes.learn(_database(), datetime.now(UTC), has_time)
+        said["finished"] = tastes.learn(_database(), datetime.now(UTC), has_time).finished
     if has_time():
         journeys.learn(_database(), datetime.now(UTC))
     return said
@@ -62,7 +63,7 @@ def _learn_users(event: Mapping[str, Any], has_time: Callable[[], bool]) -> dict
     run = analyze(_database(), shards, datetime.now(UTC), has_time, WAKING_SECONDS)
     if run.users:
         logger("analyze").info("learned", extra={"users": run.users, "finished": run.finished})
-    return {"users": run.users, "finished": run.finished}
+    return asdict(run)
 
 
 @cache

@@ -11,15 +11,15 @@ from functools import partial
 from footfall.database import Database, Transaction
 from footfall.suggesting import array
 from functions.analyze.alone import TASTES, alone
-from functions.analyze.learning import basis
+from functions.analyze.learning import Run, basis
 
 # Users of a transaction, and of a run.
 LOT = 20
 MOST = 500
 
 
-def learn(database: Database, now: datetime, has_time: Callable[[], bool], patience: float = 0.0) -> int:
-    """Of how many users it learned.
+def learn(database: Database, now: datetime, has_time: Callable[[], bool], patience: float = 0.0) -> Run:
+    """Of how many users it learned, and whether nobody waits any more.
 
     Args:
         patience: seconds to wait for a database that wakes.
@@ -29,7 +29,8 @@ def learn(database: Database, now: datetime, has_time: Callable[[], bool], patie
     """
     found = database.run(lambda transaction: transaction.all("users_waiting", limit=MOST), patience=patience)
     waiting = [row["user_id"] for row in found]
-    return (alone(database, TASTES, lambda: _learn(database, waiting, now, has_time)) if waiting else 0) or 0
+    users = alone(database, TASTES, lambda: _learn(database, waiting, now, has_time)) if waiting else 0
+    return Run(users or 0, finished=users == len(waiting) < MOST)
 
 
 def _learn(database: Database, waiting: Sequence[str], now: datetime, has_time: Callable[[], bool]) -> int:

@@ -206,7 +206,7 @@ def test_preferences_are_what_another_computation_finds(site: Site, history: lis
     preferences = site.preferences(user)
     for kind, evidence in expected_evidence(history).items():
         confidence = preferences[f"content_type:{kind}"]["confidence_score"]
-        assert float(confidence) == pytest.approx(evidence / (evidence + 3), abs=0.00501)
+        assert float(confidence) == pytest.approx(evidence / (evidence + 1.2), abs=0.00501)
 
 
 class TestActiveHours:

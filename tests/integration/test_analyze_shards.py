@@ -298,14 +298,14 @@ class TestHandler:
         assert self.run(load("analyze_trends")) == {"learned": True}
         assert self.run(load("analyze_trends")) == {"learned": False}
         assert site.value("SELECT count(*) FROM content_trends") == 1
-        assert self.run(load("analyze_tastes")) == {"users": 0}
+        assert self.run(load("analyze_tastes")) == {"users": 0, "finished": True}
         assert learned(site) == set()
         for number in range(NUMBER):
             self.run({"task": "users", "shard": number})
         assert learned(site) == EVERYONE
-        assert self.run(load("analyze_tastes"), left=69_000) == {"users": 0}
-        assert self.run(load("analyze_tastes")) == {"users": len(PEOPLE)}
-        assert self.run(load("analyze_tastes")) == {"users": 0}
+        assert self.run(load("analyze_tastes"), left=69_000) == {"users": 0, "finished": False}
+        assert self.run(load("analyze_tastes")) == {"users": len(PEOPLE), "finished": True}
+        assert self.run(load("analyze_tastes")) == {"users": 0, "finished": True}
 
     @pytest.mark.parametrize("task", ["user", "", None, 1, ["trends"]])
     def test_names_a_task_that_there_is_not(self, site: Site, now: datetime, task: object) -> None:

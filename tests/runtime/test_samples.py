@@ -160,7 +160,7 @@ def analyze_tastes(world: World, sample: Json) -> None:
         live(site)
         learning.analyze(site.learner, [Shard(0, 1)], datetime.now(UTC), lambda: True)
         answer = world.answer("analyze", sample)
-        assert answer == {"users": site.value("SELECT count(*) FROM similar_users")}
+        assert answer == {"users": site.value("SELECT count(*) FROM similar_users"), "finished": True}
         assert answer["users"] > 0
 
 
