@@ -147,16 +147,16 @@ def figures(hidden: Sequence[Hidden], told: Mapping[str, Mapping[str, Any]]) -> 
             lambda one: _top(topical) == _top(one.topics),
         ),
         _figure(
-            "active hours: share of the best three hours' visits",
+            "active hours: share of visits that as many best hours hold",
             lively,
             lambda one: _covered(told[one.user_id]["active_hours"], one.hours),
-            lambda one: _covered(usual, one.hours),
+            lambda one: _covered(usual[: len(told[one.user_id]["active_hours"])], one.hours),
         ),
         _figure(
             "active hours: the same, against everybody's by UTC",
             lively,
             lambda one: _covered(told[one.user_id]["active_hours"], one.hours),
-            lambda one: _covered(usual_utc, one.hours_utc),
+            lambda one: _covered(usual_utc[: len(told[one.user_id]["active_hours"])], one.hours_utc),
         ),
         _figure(
             "stage",
@@ -282,6 +282,6 @@ def _busiest(hours: Sequence[float]) -> list[int]:
     return sorted(range(len(hours)), key=lambda hour: -hours[hour])[:3]
 
 
-def _covered(chosen: Iterable[int], hours: Sequence[float]) -> float:
-    """So much of what the best three hours would cover."""
-    return sum(hours[hour] for hour in chosen) / sum(sorted(hours)[-3:])
+def _covered(chosen: Sequence[int], hours: Sequence[float]) -> float:
+    """So much of what as many best hours would cover: who came in one hour only is said one."""
+    return sum(hours[hour] for hour in chosen) / sum(sorted(hours)[-len(chosen) :])
