@@ -2,7 +2,8 @@
 
 import random
 import uuid
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from hashlib import md5
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import psycopg
 from benchmarks.framework import Bench, BenchmarkError
 from footfall import queries
 from footfall.database import Database, connect
-from functions.analyze import learning
+from functions.analyze import learning, tastes, trends
 from functions.analyze.shards import all_shards
 
 QUERIES = queries.load(Path(__file__).parent)
@@ -26,9 +27,12 @@ class Size:
     users: int
     interactions: int
     contents: int
+    days: int = 35
 
     def at(self, scale: float) -> "Size":
-        return Size(*(max(int(rows * scale), 50) for rows in astuple(self)))
+        """So many times the rows, over as many days."""
+        rows = {name: max(int(count * scale), 50) for name, count in asdict(self).items() if name != "days"}
+        return replace(self, **rows)
 
 
 SMALL = Size(activities=300_000, users=7_500, interactions=75_000, contents=1_500)
@@ -53,6 +57,17 @@ def writable(bench: Bench, full: Size) -> Populated:
     return bench.once(f"writable {where.size}", lambda: _make_writable(bench, where))
 
 
+def learnable(bench: Bench, full: Size, active: int) -> Populated:
+    """One of which everybody was learned, as of noon, and a table `active` of so many of them."""
+    size = full.at(bench.scale)
+    return bench.once(f"learnable {size}", lambda: _make_learnable(bench, size, active))
+
+
+def noon(bench: Bench) -> datetime:
+    """Far from midnight: what is done once a day would be done in some rounds only."""
+    return bench.now.replace(hour=12, minute=0, second=0, microsecond=0)
+
+
 def user_of(size: Size, source: random.Random) -> str:
     """A user, drawn in proportion to how active they are."""
     return user(int(size.users * source.random() ** 2))
@@ -65,16 +80,9 @@ def user(number: int) -> str:
 
 def _populate(bench: Bench, size: Size) -> Populated:
     url = bench.postgres.make_database()
-    parameters = {
-        "activities": size.activities,
-        "users": size.users,
-        "interactions": size.interactions,
-        "contents": size.contents,
-        "now": bench.now,
-    }
     with connect(url) as connection:
-        _fill(connection, parameters)
-    _learn(url, bench, size)
+        _fill(connection, {**asdict(size), "now": bench.now})
+    _learn(url, bench)
     with connect(url) as connection:
         connection.execute("VACUUM ANALYZE")
         connection.execute("CHECKPOINT")
@@ -91,21 +99,41 @@ def _make_writable(bench: Bench, where: Populated) -> Populated:
     return where
 
 
+def _make_learnable(bench: Bench, size: Size, active: int) -> Populated:
+    url = bench.postgres.make_database()
+    parameters = {**asdict(size), "now": noon(bench), "active": active}
+    with connect(url) as connection:
+        _fill(connection, parameters)
+        for name in ("describe_content", "describe_people", "choose_active"):
+            connection.execute(QUERIES[name], parameters)
+        connection.execute("VACUUM ANALYZE")
+    database = Database(url, learning.QUERIES, statement_seconds=600)
+    trends.learn(database, noon(bench))
+    learning.analyze(database, all_shards(1), noon(bench), lambda: True)
+    tastes.learn(database, noon(bench), lambda: True)
+    database.close()
+    with connect(url) as connection:
+        connection.execute("CHECKPOINT")
+    return Populated(url, size)
+
+
 def _fill(connection: psycopg.Connection[dict[str, Any]], parameters: dict[str, Any]) -> None:
     connection.execute("SET synchronous_commit = off")
     connection.execute("SELECT setseed(0.5)")
-    for name in ("fill_content", "fill_activities", "fill_interactions", "fill_live_counts"):
+    for name in (
+        "fill_content",
+        "fill_activities",
+        "fill_interactions",
+        "fill_live_counts",
+        "fill_preferences",
+    ):
         connection.execute(QUERIES[name], parameters)
     connection.execute("ANALYZE")
 
 
-def _learn(url: str, bench: Bench, size: Size) -> None:
-    """Trends as analyze learns them, and what everybody likes; there are no profiles, so nothing more."""
-    # Everybody in one statement, which the function never does.
+def _learn(url: str, bench: Bench) -> None:
+    """Trends, as analyze learns them; there are no profiles, so nothing more."""
     database = Database(url, learning.QUERIES, statement_seconds=600)
-    run = learning.analyze(database, all_shards(1), bench.now, lambda: True)
-    if not run.finished:
-        raise BenchmarkError("analyze did not come to its end")
-    users = [user(number) for number in range(size.users)]
-    database.run(lambda transaction: transaction.run("learn_preferences", user_ids=users, now=bench.now))
+    if not trends.learn(database, bench.now):
+        raise BenchmarkError("there were no trends to learn")
     database.close()

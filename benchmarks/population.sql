@@ -11,7 +11,7 @@ FROM (
 ) AS made;
 
 -- fill_activities --
--- Activities over 35 days, in the order of time; the first users are the most active.
+-- Activities over so many days, in the order of time; the first users are the most active.
 INSERT INTO user_activities (
     id, user_id, event_type, event_category, event_action, page_path, metadata, device_type, browser, os, ip_address,
     session_id, created_at, anonymous_id, received_at, time_zone, sequence
@@ -25,7 +25,7 @@ SELECT
     gen_random_uuid(), at, md5('device ' || person)::uuid, at, 'Europe/Berlin', number
 FROM (
     SELECT number, floor(%(users)s * power(random(), 2))::integer AS person,
-           %(now)s - interval '35 days' * (1 - number::float8 / %(activities)s) AS at
+           %(now)s - make_interval(days => %(days)s) * (1 - number::float8 / %(activities)s) AS at
     FROM generate_series(1, %(activities)s) AS number
 ) AS drawn;
 
@@ -44,9 +44,26 @@ FROM (
            floor(%(contents)s * power(random(), 2))::integer AS content,
            (ARRAY['view', 'view', 'view', 'click', 'like', 'save', 'share'])[1 + number %% 7] AS verb,
            number * 7 %% 180 AS duration,
-           %(now)s - interval '35 days' * (1 - number::float8 / %(interactions)s) AS at
+           %(now)s - make_interval(days => %(days)s) * (1 - number::float8 / %(interactions)s) AS at
     FROM generate_series(1, %(interactions)s) AS number
 ) AS drawn;
+
+-- fill_preferences --
+-- What everybody likes, as analyze would learn it.
+INSERT INTO user_preferences (
+    user_id, preference_key, preference_value, confidence_score, source, metadata, created_at, updated_at, expires_at
+)
+SELECT user_id, 'content_type:' || content_type,
+       jsonb_build_object('type', content_type,
+                          'score', round((weight / sum(weight) OVER (PARTITION BY user_id))::numeric, 4)),
+       0.5, 'inferred', jsonb_build_object('interactions', interactions, 'days', 30), %(now)s, %(now)s,
+       %(now)s + interval '30 days'
+FROM (
+    SELECT user_id, content_type, count(*) AS interactions, sum(engagement_score) AS weight
+    FROM content_interactions
+    WHERE created_at > %(now)s - interval '30 days'
+    GROUP BY user_id, content_type
+) AS liked;
 
 -- fill_live_counts --
 -- What analyze looks at to see whether there is anything new.

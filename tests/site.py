@@ -8,7 +8,7 @@ from uuid import uuid4
 from footfall import ids
 from footfall.database import Database, connect
 from footfall.events import pack
-from functions.analyze import learning
+from functions.analyze import learning, tastes, trends
 from functions.analyze.learning import Run, analyze
 from functions.analyze.shards import Shard
 from functions.ingest.reading import Batch
@@ -95,8 +95,12 @@ class Site:
         return {str(uuid4()): body for body in pack(context, taken.records, 2**20, taken.bundles)}
 
     def analyze(self, at: datetime, has_time: Callable[[], bool] = lambda: True, *shards: Shard) -> Run:
-        """All users as one shard unless said otherwise."""
-        return analyze(self.learner, shards or [Shard(0, 1)], at, has_time)
+        """Trends, these users (as one shard unless said otherwise), and then the tastes of who waits."""
+        trends.learn(self.learner, at)
+        run = analyze(self.learner, shards or [Shard(0, 1)], at, has_time)
+        if run.finished:
+            tastes.learn(self.learner, at, lambda: True)
+        return run
 
     def rows(self, statement: Any, *parameters: Any) -> list[Json]:
         return self.connection.execute(statement, parameters).fetchall()
@@ -114,7 +118,7 @@ class Site:
     def shares(self, user: str) -> dict[str, float]:
         """The score of each content type."""
         found = (row["preference_value"] for row in self.preferences(user).values())
-        return {value["type"]: value["score"] for value in found if "score" in value}
+        return {value["type"]: value["score"] for value in found if "type" in value}
 
     def suggestion(self, user: str) -> Json:
         [row] = self.rows("SELECT * FROM suggestions WHERE user_id = %s", user_id(user))

@@ -31,7 +31,7 @@ def reads(bench: Bench) -> Measured:
             transaction, who, Wish(limit=20), people.intent_of(transaction, who), bench.now
         ),
         "next_action": lambda transaction, who: asdict(people.next_action_of(transaction, who, bench.now)),
-        "similar_users": lambda transaction, who: people.similar_users(transaction, who, 10),
+        "similar_users": lambda transaction, who: people.similar_users(transaction, who, 10, bench.now),
         "insights": lambda transaction, who: people.insights(transaction, who, bench.now),
         "preferences": people.preferences,
     }

@@ -14,9 +14,8 @@ from typing import Any
 from footfall import journeys
 from footfall.database import Database, Transaction
 from footfall.journeys import Context, Followers, Model
+from functions.analyze.alone import JOURNEYS, alone
 
-# Any constant: keeps this advisory lock apart from others'.
-LOCK_SPACE = 7_304
 DAYS = 30
 MOST_ACTIVITIES = 200_000
 # So that a product that makes up names for its actions can't grow the model.
@@ -38,15 +37,16 @@ def learn(database: Database, now: datetime, patience: float = 0.0) -> bool:
         DatabaseUnavailableError: what was learned before is still there.
     """
     basis = database.run(lambda transaction: _news(transaction, now), patience=patience)
-    if basis is None or not _lock(database, "lock_journeys")["locked"]:
+    if basis is None:
         return False
-    try:
+
+    def work() -> bool:
         visits = database.run(lambda transaction: _visits(transaction, now))
         model = journeys.learn(visits, MOST_SYMBOLS)
         database.run(lambda transaction: _replace(transaction, model, basis, now))
-    finally:
-        _lock(database, "unlock_journeys")
-    return True
+        return True
+
+    return bool(alone(database, JOURNEYS, work))
 
 
 def _news(transaction: Transaction, now: datetime) -> dict[str, Any] | None:
@@ -94,8 +94,3 @@ def _array(texts: Iterable[str]) -> str:
     """As Postgres spells one: arrays of different lengths can't be nested."""
     quoted = ('"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in texts)
     return "{" + ",".join(quoted) + "}"
-
-
-def _lock(database: Database, query: str) -> dict[str, Any]:
-    """The lock is lost with the connection."""
-    return database.run(lambda transaction: transaction.one(query, lock_space=LOCK_SPACE)) or {}

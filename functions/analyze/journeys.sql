@@ -1,11 +1,3 @@
--- lock_journeys --
--- Keeps a second run from learning journeys beside this one.
-SELECT pg_try_advisory_lock(%(lock_space)s, 0) AS locked;
-
--- unlock_journeys --
--- Lets the next run begin.
-SELECT pg_advisory_unlock(%(lock_space)s, 0);
-
 -- journey_state --
 -- When journeys were learned last, and from what.
 SELECT learned_at, basis FROM journey_model;

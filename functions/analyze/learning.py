@@ -10,24 +10,22 @@ Shards run beside each other: each has a lock and a watermark of its own, and wr
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from footfall import queries, suggesting
+from footfall import queries, rules, suggesting
 from footfall.database import Database, Transaction
-from footfall.errors import DatabaseUnavailableError
-from footfall.telemetry import Metric, count, logger, measure
+from footfall.rules import NextAction
+from footfall.suggesting import array
+from footfall.telemetry import Metric, count, measure
+from functions.analyze.alone import USERS, alone
 from functions.analyze.shards import Shard, all_shards
-
-T = TypeVar("T")
 
 QUERIES = {**queries.load(Path(__file__).parent), **suggesting.QUERIES}
 
-# Any constant: keeps these advisory locks apart from others'.
-LOCK_SPACE = 7_302
-CHUNK = 500
+CHUNK = 4000
 NOBODY = "00000000-0000-0000-0000-000000000000"
 # Above every transaction id.
 END = str(2**64 - 1)
@@ -68,34 +66,15 @@ def analyze(
         DatabaseUnavailableError: the next run goes on from what was noted.
     """
     tasks = [each.task for each in all_shards(shards[0].of)]
-    database.run(
-        lambda transaction: transaction.run("expect_shards", tasks=tasks, now=now), patience=patience
-    )
+    database.run(lambda transaction: _expect(transaction, tasks, now), patience=patience)
     runs = [_analyze(database, shard, now, has_time) for shard in shards]
     measure(Metric.LAG, _one(database, "lag", tasks=tasks, now=now)["seconds"])
     return Run(sum(run.users for run in runs), all(run.finished for run in runs))
 
 
 def _analyze(database: Database, shard: Shard, now: datetime, has_time: Callable[[], bool]) -> Run:
-    # Suggestions count trends, and a backlog of users must not keep trends from being learned.
-    if shard.learns_for_all:
-        try:
-            _alone(database, shard, lambda: _learn_for_all(database, shard, now))
-        except DatabaseUnavailableError as error:
-            logger("analyze").warning("trends wait for the next run", extra={"error": str(error)})
-    run = _alone(database, shard, lambda: _learn_users(database, shard, now, has_time))
+    run = alone(database, USERS, lambda: _learn_users(database, shard, now, has_time), shard.number)
     return run or Run(0, finished=False)
-
-
-def _alone(database: Database, shard: Shard, work: Callable[[], T]) -> T | None:
-    """What `work` returns; None where another run has the shard's lock, which is lost with the connection."""
-    lock = {"lock_space": LOCK_SPACE, "shard": shard.number}
-    if not _one(database, "try_lock", **lock)["locked"]:
-        return None
-    try:
-        return work()
-    finally:
-        _one(database, "unlock", **lock)
 
 
 def _learn_users(database: Database, shard: Shard, now: datetime, has_time: Callable[[], bool]) -> Run:
@@ -133,6 +112,11 @@ def _learn_expired(database: Database, shard: Shard, now: datetime, has_time: Ca
     return Run(len(expired), finished=True)
 
 
+def _expect(transaction: Transaction, tasks: Sequence[str], now: datetime) -> None:
+    transaction.run("forget_progress", tasks=tasks)
+    transaction.run("expect_shards", tasks=tasks, now=now)
+
+
 def _begin(progress: dict[str, Any]) -> Position:
     if int(progress["watermark"]) > int(progress["next_to_come"]):
         # The database was restored elsewhere and its transactions count anew: look at everyone once, also at
@@ -154,37 +138,33 @@ def _learn_chunk(
         return None
     own = [row["user_id"] for row in touched if row["is_own"]]
     if own:
-        learn(transaction, own, now)
+        # Where nothing is noted, or notes of another database, whatever else is noted says nothing either.
+        learn(transaction, own, now, anew=at.watermark == "0")
     last = touched[-1]
     position = replace(at, after_touch=last["touched_by"], after_user=str(last["user_id"]))
     _save(transaction, shard, at.watermark, position, now, finished=False)
     return position, len(own)
 
 
-def learn(transaction: Transaction, user_ids: Sequence[Any], now: datetime) -> None:
-    """All that is learned of these users, from their events."""
-    transaction.run("learn_preferences", user_ids=user_ids, now=now)
-    transaction.run("learn_active_hours", user_ids=user_ids, now=now)
-    actions = suggesting.next_actions(transaction, user_ids, now)
-    rows = [{"user_id": str(user_id), **asdict(action)} for user_id, action in actions.items()]
+def learn(transaction: Transaction, user_ids: Sequence[str], now: datetime, *, anew: bool = False) -> None:
+    """All that is learned of these users by themselves, from their events.
+
+    Args:
+        anew: also what is noted as learned already.
+    """
+    everyone = array(user_ids)
+    transaction.run("learn_preferences", user_ids=everyone, now=now, anew=anew, **basis(now))
+    transaction.run("learn_active_hours", user_ids=everyone, now=now)
+    same: dict[int, tuple[NextAction, list[str]]] = {}
+    for user_id, action in suggesting.next_actions(transaction, user_ids, now).items():
+        same.setdefault(id(action), (action, []))[1].append(user_id)
+    rows = [{"users": array(users), **asdict(action)} for action, users in same.values()]
     transaction.run("write_suggestions", suggestions=json.dumps(rows), now=now)
 
 
-def _learn_for_all(database: Database, shard: Shard, now: datetime) -> None:
-    def work(transaction: Transaction) -> None:
-        transaction.run("forget_progress", tasks=[each.task for each in all_shards(shard.of)])
-        known = (transaction.one("progress", task="trends") or {}).get("resume")
-        basis = transaction.one("interactions_lately", now=now) or {}
-        # At least hourly all the same: a dwell that grew is not counted, and scores decay.
-        seen = {**basis, "hour": now.replace(minute=0, second=0, microsecond=0).isoformat()}
-        if known == seen:
-            return
-        transaction.run("learn_trends", now=now)
-        transaction.run(
-            "save_progress", task="trends", watermark="0", resume=json.dumps(seen), now=now, finished_at=now
-        )
-
-    database.run(work)
+def basis(now: datetime) -> dict[str, Any]:
+    """What a user's tastes are reckoned by: as of which day, and the rules' own figures."""
+    return {"day": now.astimezone(UTC).date(), **rules.load().preferences}
 
 
 def _where(at: Position) -> dict[str, str]:

@@ -1,10 +1,10 @@
 -- try_lock --
--- Keeps a second run from doing the same shard's work beside this one.
-SELECT pg_try_advisory_lock(%(lock_space)s, %(shard)s) AS locked;
+-- Keeps a second run from doing the same work beside this one.
+SELECT pg_try_advisory_lock(%(task)s, %(part)s) AS locked;
 
 -- unlock --
--- Lets the shard's next run begin.
-SELECT pg_advisory_unlock(%(lock_space)s, %(shard)s);
+-- Lets the next run begin.
+SELECT pg_advisory_unlock(%(task)s, %(part)s);
 
 -- forget_progress --
 -- Forgets how far shards had come when there was another number of them.
@@ -45,7 +45,7 @@ ON CONFLICT (task) DO UPDATE SET
 -- touched_users --
 -- The next users of whom something is new, in the order in which it was written, and whether they are this shard's.
 -- Ids may count upwards or end alike, so a hash spreads them.
-SELECT id AS user_id, touched_by::text AS touched_by,
+SELECT id::text AS user_id, touched_by::text AS touched_by,
        mod(get_byte(sha256(uuid_send(id)), 0), %(shards)s) = %(shard)s AS is_own
 FROM profiles
 WHERE touched_by >= %(watermark)s::text::xid8
@@ -56,7 +56,7 @@ LIMIT %(limit)s;
 
 -- expired_users --
 -- This shard's users of whom something rests on events that have left the window.
-SELECT DISTINCT user_id
+SELECT DISTINCT user_id::text
 FROM user_preferences
-WHERE source = 'inferred' AND expires_at <= %(now)s
+WHERE source <> 'explicit' AND expires_at <= %(now)s
   AND mod(get_byte(sha256(uuid_send(user_id)), 0), %(shards)s) = %(shard)s;

@@ -19,11 +19,6 @@ class Shard:
         """What its progress is noted under. With another `of` it holds others, so it begins anew."""
         return f"users {self.number}/{self.of}"
 
-    @property
-    def learns_for_all(self) -> bool:
-        """Whether what concerns no single user is its work too."""
-        return self.number == 0
-
 
 def all_shards(of: int) -> list[Shard]:
     return [Shard(number, of) for number in range(of)]

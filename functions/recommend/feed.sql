@@ -77,6 +77,8 @@ LIMIT %(limit)s;
 SELECT preference_value ->> 'type' AS content_type, (preference_value ->> 'score')::float8 AS score
 FROM user_preferences
 WHERE user_id = %(user_id)s AND preference_key LIKE 'content_type:%%' AND (preference_value ->> 'score')::float8 > 0
+  -- What people alike like is no word of the user's own.
+  AND source <> 'ml_predicted'
 ORDER BY source = 'explicit' DESC, score DESC, content_type
 LIMIT 3;
 

@@ -54,7 +54,9 @@ def get_next_action(request: Request) -> Answer:
 
 def get_similar_users(request: Request) -> Answer:
     user_id, limit = _user(request, READ), request.limit(10, 100)
-    return _answer(lambda transaction: people.similar_users(transaction, user_id, limit), LATER)
+    return _answer(
+        lambda transaction: people.similar_users(transaction, user_id, limit, datetime.now(UTC)), LATER
+    )
 
 
 def get_insights(request: Request) -> Answer:
@@ -101,7 +103,7 @@ def _user(request: Request, scope_for_others: str) -> str:
 
 
 def _key(request: Request) -> str:
-    return _storable("key", request.path["key"])
+    return people.key_of(_storable("key", request.path["key"]))
 
 
 def _storable(name: str, text: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, TypedDict
 
-from footfall import rules, suggesting
+from footfall import ids, rules, suggesting
 from footfall.database import Row, Transaction
 from footfall.errors import BadRequestError, NotFoundError
 from footfall.journeys import RECENT
@@ -14,7 +14,7 @@ from functions.recommend.journeys import journey
 
 # What analyze counted is served for so long; then it is counted again.
 SUGGESTION_KEEPS = timedelta(minutes=10)
-CONTENT_TYPE = "content_type:"
+CONTENT_TYPE, ATTRIBUTE, AUTHOR = "content_type:", "attribute:", "author:"
 ACTIVE_HOURS = "active_hours"
 # What is nested deeper may be read once and never again.
 MAX_DEPTH = 32
@@ -60,17 +60,21 @@ def insights(transaction: Transaction, user_id: str, now: datetime) -> dict[str,
     }
 
 
-def similar_users(transaction: Transaction, user_id: str, limit: int) -> dict[str, Any]:
-    """Who engages with the same content, the most alike first."""
-    found = transaction.all("similar_users", user_id=user_id, limit=limit)
+def similar_users(transaction: Transaction, user_id: str, limit: int, now: datetime) -> dict[str, Any]:
+    """Who engages with the same content, the most alike first: as analyze found them, else found now."""
+    known = transaction.all("known_similar_users", user_id=user_id, limit=limit)
+    if not known:
+        [found] = transaction.all("similar_users", user_ids=suggesting.array([user_id]), now=now)
+        found.pop("user_id")
+        known = transaction.all("name_similar_users", **found, limit=limit)
     return {
         "users": [
             {
-                "user_id": row["external_id"],
+                "user_id": row["user_id"],
                 "similarity_score": round(row["similarity"], 4),
                 "shared": row["shared"],
             }
-            for row in found
+            for row in known
         ]
     }
 
@@ -125,7 +129,7 @@ def _latest(transaction: Transaction, user_id: str) -> list[Row]:
 def _next_action(transaction: Transaction, profile: Row | None, now: datetime) -> NextAction:
     if profile is None:
         return suggesting.of_a_stranger(now)
-    user_id = profile["id"]
+    user_id = str(profile["id"])
     return _kept(profile, now) or suggesting.next_actions(transaction, [user_id], now)[user_id]
 
 
@@ -165,7 +169,16 @@ def _checked(key: str, value: Any) -> Any:
         return {"type": content_type, "score": _score(value)}
     if key == ACTIVE_HOURS and not _are_hours(value):
         raise BadRequestError('active_hours needs {"hours": [whole numbers from 0 to 23]}')
+    if key.startswith((ATTRIBUTE, AUTHOR)):
+        return {"score": _score(value)}
     return value
+
+
+def key_of(said: str) -> str:
+    """The key as it is stored: an author by UUID, an attribute's value in small letters."""
+    if said.startswith(AUTHOR):
+        return AUTHOR + ids.to_uuid("user", said.removeprefix(AUTHOR))
+    return said.lower() if said.startswith(ATTRIBUTE) else said
 
 
 def _text(value: Any) -> str:
@@ -188,5 +201,7 @@ def _are_hours(value: Any) -> bool:
 def _score(value: Any) -> float:
     score = value.get("score") if isinstance(value, dict) else value
     if isinstance(score, bool) or not isinstance(score, (int, float)) or not 0 <= score <= 1:
-        raise BadRequestError('a content type needs {"score": a number from 0 to 1}')
+        raise BadRequestError(
+            'what content is liked for (type, attribute, author) needs {"score": a number from 0 to 1}'
+        )
     return round(float(score), 4)

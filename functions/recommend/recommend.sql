@@ -17,11 +17,14 @@ WHERE profiles.id = %(user_id)s;
 
 -- preferences --
 -- What a user likes and when: said first, then learned, the strongest first.
-SELECT preference_key AS key, preference_value AS value, confidence_score::float8 AS confidence, source, updated_at
+SELECT coalesce('author:' || author.external_id, preference_key) AS key, preference_value AS value,
+       confidence_score::float8 AS confidence, source, updated_at
 FROM user_preferences
+LEFT JOIN external_ids AS author
+    ON author.id = CASE WHEN preference_key ~ '^author:[0-9a-f-]{36}$' THEN substr(preference_key, 8)::uuid END
 WHERE user_id = %(user_id)s AND (%(key)s::text IS NULL OR preference_key = %(key)s)
 ORDER BY source = 'explicit' DESC,
-         CASE WHEN preference_key LIKE 'content_type:%%' THEN (preference_value ->> 'score')::float8 END
+         CASE WHEN preference_key ~ '^(content_type|attribute|author):' THEN (preference_value ->> 'score')::float8 END
              DESC NULLS LAST,
          preference_key;
 
@@ -45,59 +48,23 @@ DELETE FROM user_preferences WHERE user_id = %(user_id)s AND preference_key = %(
 
 -- relearn --
 -- Has the next run of analyze look at this user again.
-UPDATE profiles SET touched_by = pg_current_xact_id() WHERE id = %(user_id)s;
+UPDATE profiles SET touched_by = pg_current_xact_id(), engaged_by = pg_current_xact_id() WHERE id = %(user_id)s;
 
--- similar_users --
--- Users alike by cosine over engagement: a user's last 50 items, and for each the 200 who met it last.
-WITH mine AS (
-    SELECT content_type, content_id, max(engagement_score)::float8 AS weight
-    FROM (
-        SELECT content_type, content_id, engagement_score, created_at
-        FROM content_interactions
-        WHERE user_id = %(user_id)s AND NOT is_bot
-        ORDER BY created_at DESC
-        LIMIT 500
-    ) AS latest
-    GROUP BY content_type, content_id
-    ORDER BY max(created_at) DESC
-    LIMIT 50
-), shared AS (
-    SELECT others.user_id, mine.content_type, mine.content_id, mine.weight, max(others.weight) AS their_weight
-    FROM mine
-    CROSS JOIN LATERAL (
-        SELECT user_id, engagement_score::float8 AS weight
-        FROM content_interactions
-        WHERE content_id = mine.content_id AND content_type = mine.content_type
-          AND user_id IS NOT NULL AND user_id <> %(user_id)s AND NOT is_bot
-        ORDER BY created_at DESC
-        LIMIT 200
-    ) AS others
-    GROUP BY others.user_id, mine.content_type, mine.content_id, mine.weight
-), closest AS (
-    SELECT user_id, sum(weight * their_weight) AS product, count(*) AS shared
-    FROM shared
-    GROUP BY user_id
-    ORDER BY product DESC, user_id
-    LIMIT 100
-)
-SELECT closest.user_id, coalesce(external_ids.external_id, closest.user_id::text) AS external_id, closest.shared,
-       least(closest.product / (sqrt((SELECT sum(weight * weight) FROM mine)) * theirs.norm), 1.0) AS similarity
-FROM closest
-CROSS JOIN LATERAL (
-    SELECT sqrt(sum(item.weight * item.weight)) AS norm
-    FROM (
-        SELECT max(engagement_score)::float8 AS weight
-        FROM (
-            SELECT content_type, content_id, engagement_score
-            FROM content_interactions
-            WHERE user_id = closest.user_id AND NOT is_bot
-            ORDER BY created_at DESC
-            LIMIT 500
-        ) AS latest
-        GROUP BY content_type, content_id
-    ) AS item
-) AS theirs
-LEFT JOIN external_ids ON external_ids.id = closest.user_id
-WHERE theirs.norm > 0
-ORDER BY similarity DESC, shared DESC, closest.user_id
+-- known_similar_users --
+-- The users most like this one, as analyze found them.
+SELECT coalesce(external_ids.external_id, found.id::text) AS user_id, found.similarity::float8, found.shared
+FROM similar_users
+CROSS JOIN LATERAL unnest(users, similarities, shared) WITH ORDINALITY AS found (id, similarity, shared, place)
+LEFT JOIN external_ids ON external_ids.id = found.id
+WHERE similar_users.user_id = %(user_id)s
+ORDER BY place
+LIMIT %(limit)s;
+
+-- name_similar_users --
+-- The same of users who were just found.
+SELECT coalesce(external_ids.external_id, found.id::text) AS user_id, found.similarity::float8, found.shared
+FROM unnest(%(users)s::text::uuid[], %(similarities)s::text::real[], %(shared)s::text::integer[])
+    WITH ORDINALITY AS found (id, similarity, shared, place)
+LEFT JOIN external_ids ON external_ids.id = found.id
+ORDER BY place
 LIMIT %(limit)s;

@@ -206,16 +206,18 @@ class _Session:
 class _Person:
     """What a batch changes of a user."""
 
-    __slots__ = ("activities", "first", "last", "zone")
+    __slots__ = ("activities", "engaged", "first", "last", "zone")
 
     def __init__(self) -> None:
         self.activities = 0
+        self.engaged = False
         self.first, self.last = "~", ""
         self.zone: str | None = None
 
     def see(self, ready: Ready) -> None:
         bundle = ready.bundle
         self.activities += 0 if ready.is_bot else len(ready.moments)
+        self.engaged = self.engaged or bool(bundle.interactions)
         self.first = min(self.first, ready.moments[bundle.first])
         self.last = max(self.last, ready.moments[bundle.last])
         self.zone = _greatest(self.zone, ready.cells(bundle.zone))
@@ -226,6 +228,7 @@ class _Person:
             "first_at": self.first[:_TIME],
             "last_at": self.last[:_TIME],
             "activities": self.activities,
+            "engaged": self.engaged,
             "time_zone": name,
             "time_zone_set_at": set_at,
             "time_zone_event_id": event_id,

@@ -110,16 +110,16 @@ ON CONFLICT DO NOTHING;
 /* prepared */
 WITH seen AS (
     SELECT * FROM jsonb_to_recordset(%(people)s::text::jsonb) AS seen (
-        id uuid, first_at timestamptz, last_at timestamptz, activities bigint,
+        id uuid, first_at timestamptz, last_at timestamptz, activities bigint, engaged boolean,
         time_zone text, time_zone_set_at timestamptz, time_zone_event_id uuid
     )
 ), written AS (
     INSERT INTO profiles AS known (
         id, created_at, first_seen_at, last_seen_at, activity_count,
-        time_zone, time_zone_set_at, time_zone_event_id, touched_by
+        time_zone, time_zone_set_at, time_zone_event_id, touched_by, engaged_by
     )
     SELECT id, first_at, first_at, last_at, activities, time_zone, time_zone_set_at, time_zone_event_id,
-           pg_current_xact_id()
+           pg_current_xact_id(), CASE WHEN engaged THEN pg_current_xact_id() END
     FROM seen
     ORDER BY id
     ON CONFLICT (id) DO UPDATE SET
@@ -134,7 +134,8 @@ WITH seen AS (
             ORDER BY at DESC NULLS LAST, event_id DESC
             LIMIT 1
         ),
-        touched_by = excluded.touched_by
+        touched_by = excluded.touched_by,
+        engaged_by = coalesce(excluded.engaged_by, known.engaged_by)
     RETURNING known.id, known.first_seen_at
 )
 SELECT written.id

@@ -103,10 +103,11 @@ UPDATE profiles AS known SET
         ORDER BY at DESC NULLS LAST, event_id DESC
         LIMIT 1
     ),
-    touched_by = pg_current_xact_id()
+    touched_by = pg_current_xact_id(),
+    engaged_by = CASE WHEN seen.engaged THEN pg_current_xact_id() ELSE known.engaged_by END
 FROM (
     SELECT
-        user_id, min(created_at) AS first_at, max(created_at) AS last_at,
+        user_id, min(created_at) AS first_at, max(created_at) AS last_at, bool_or(kind = 'interaction') AS engaged,
         count(*) FILTER (WHERE kind <> 'identify' AND NOT is_bot) AS activities,
         (array_agg(name ORDER BY created_at DESC, id DESC) FILTER (WHERE name IS NOT NULL))[1] AS time_zone,
         max(created_at) FILTER (WHERE name IS NOT NULL) AS time_zone_set_at,
@@ -126,8 +127,8 @@ FROM (
 WHERE known.id = seen.user_id;
 
 -- touch_profiles --
--- Notes that something of these users is new.
-UPDATE profiles SET touched_by = pg_current_xact_id() WHERE id = ANY (%(user_ids)s::uuid[]);
+-- Notes that something of these users' interactions is new.
+UPDATE profiles SET touched_by = pg_current_xact_id(), engaged_by = pg_current_xact_id() WHERE id = ANY (%(user_ids)s::uuid[]);
 
 -- write_traits --
 -- Keeps the latest of each trait, by event time.

@@ -162,7 +162,8 @@ UPDATE profiles AS known SET
         ORDER BY at DESC NULLS LAST, event_id DESC
         LIMIT 1
     ),
-    touched_by = pg_current_xact_id()
+    touched_by = pg_current_xact_id(),
+    engaged_by = pg_current_xact_id()
 FROM (
     SELECT span.*, %(lost)s AND EXISTS (
         SELECT FROM profiles

@@ -8,11 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import psycopg
 from tqdm import tqdm
 
 from footfall import rules
+from functions.analyze import journeys
+from functions.analyze.learning import QUERIES
 from local.demo.people import WEEK, Account
 from local.demo.world import World
+from local.evaluation.journeys import score
+from local.evaluation.visits import Visit
 from local.feeding.door import Door
 
 # Who hardly came has shown hardly anything.
@@ -61,9 +66,13 @@ async def recover(door: Door, world: World, activities: Mapping[str, int]) -> st
     told = await _ask(door, [one.user_id for one in hidden])
     rows = [
         f"  {one.name:<62}{one.learned:>8.3f}{one.baseline:>10.3f}{one.users:>8,}"
-        for one in [*figures(hidden, told), *calibration(hidden, told)]
+        for one in [
+            *figures(hidden, told),
+            *of_journeys(await _visits(door, world)),
+            *calibration(hidden, told),
+        ]
     ]
-    head = f"  {'':<62}{'learned':>8}{'baseline':>10}{'users':>8}"
+    head = f"  {'':<62}{'learned':>8}{'baseline':>10}{'of':>8}"
     return "\n".join(["", "What was hidden, and how well it was learned:", "", head, *rows])
 
 
@@ -138,16 +147,16 @@ def figures(hidden: Sequence[Hidden], told: Mapping[str, Mapping[str, Any]]) -> 
             lambda one: _top(topical) == _top(one.topics),
         ),
         _figure(
-            "active hours: share of the best three hours' visits",
+            "active hours: share of visits that as many best hours hold",
             lively,
             lambda one: _covered(told[one.user_id]["active_hours"], one.hours),
-            lambda one: _covered(usual, one.hours),
+            lambda one: _covered(usual[: len(told[one.user_id]["active_hours"])], one.hours),
         ),
         _figure(
             "active hours: the same, against everybody's by UTC",
             lively,
             lambda one: _covered(told[one.user_id]["active_hours"], one.hours),
-            lambda one: _covered(usual_utc, one.hours_utc),
+            lambda one: _covered(usual_utc[: len(told[one.user_id]["active_hours"])], one.hours_utc),
         ),
         _figure(
             "stage",
@@ -163,6 +172,39 @@ def figures(hidden: Sequence[Hidden], told: Mapping[str, Mapping[str, Any]]) -> 
         ),
     ]
     return [figure for figure in found if figure is not None]
+
+
+def of_journeys(visits: Sequence[Visit]) -> list[Figure]:
+    """What comes next in the last fifth of the visits, from the ones before; beside the most frequent.
+
+    Nothing is hidden of it but the future: the simulator throws dice for each step.
+    """
+    scores = score(visits)
+    serves, usual = scores["kneser_ney"], scores["most_frequent"]
+    if not serves.predictions:
+        return []
+    names = {"top1": "journeys: the next action (of so many)", "top3": "journeys: one of three"}
+    return [
+        Figure(name, serves.scores()[key].value, usual.scores()[key].value, serves.predictions)
+        for key, name in names.items()
+    ]
+
+
+async def _visits(door: Door, world: World) -> list[Visit]:
+    """As analyze reads them to learn journeys."""
+    facts = await door.local()
+    async with await psycopg.AsyncConnection.connect(facts["database_url"]) as connection:
+        cursor = await connection.execute(
+            QUERIES["journey_visits"],
+            {
+                "now": world.until,
+                "days": journeys.DAYS,
+                "most": journeys.MOST_ACTIVITIES,
+                "most_of_one": journeys.MOST_OF_ONE_VISIT,
+            },
+        )
+        rows = await cursor.fetchall()
+    return [Visit(str(number), row[0]) for number, row in enumerate(rows)]
 
 
 def calibration(hidden: Sequence[Hidden], told: Mapping[str, Mapping[str, Any]]) -> list[Figure]:
@@ -240,6 +282,6 @@ def _busiest(hours: Sequence[float]) -> list[int]:
     return sorted(range(len(hours)), key=lambda hour: -hours[hour])[:3]
 
 
-def _covered(chosen: Iterable[int], hours: Sequence[float]) -> float:
-    """So much of what the best three hours would cover."""
-    return sum(hours[hour] for hour in chosen) / sum(sorted(hours)[-3:])
+def _covered(chosen: Sequence[int], hours: Sequence[float]) -> float:
+    """So much of what as many best hours would cover: who came in one hour only is said one."""
+    return sum(hours[hour] for hour in chosen) / sum(sorted(hours)[-len(chosen) :])

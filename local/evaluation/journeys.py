@@ -59,11 +59,7 @@ def evaluate(data: Path, out: Path) -> None:
         )
     symbols = [visit.symbols for visit in learning]
     model = journeys.learn(symbols)
-    predictors: dict[str, Predictor] = {
-        "kneser_ney": kneser_ney(model),
-        "markov_1": markov_1(symbols),
-        "most_frequent": most_frequent(symbols),
-    }
+    predictors = predictors_of(model, symbols)
     scores = {name: Scores() for name in predictors}
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -76,6 +72,26 @@ def evaluate(data: Path, out: Path) -> None:
     except OSError as error:
         raise DataError(f"{out}: can't be written to: {error}") from None
     _print(report)
+
+
+def score(visits: Sequence[Visit]) -> dict[str, Scores]:
+    """Of each predictor, where there is nothing to write down."""
+    learning, testing = split(visits)
+    symbols = [visit.symbols for visit in learning]
+    predictors = predictors_of(journeys.learn(symbols), symbols)
+    scores = {name: Scores() for name in predictors}
+    for number, visit in enumerate(testing):
+        _predict(number, visit, predictors, scores)
+    return scores
+
+
+def predictors_of(model: journeys.Model, symbols: Sequence[Symbols]) -> dict[str, Predictor]:
+    """By name; what serves is the first."""
+    return {
+        "kneser_ney": kneser_ney(model),
+        "markov_1": markov_1(symbols),
+        "most_frequent": most_frequent(symbols),
+    }
 
 
 def split(visits: Sequence[Visit]) -> tuple[Sequence[Visit], Sequence[Visit]]:

@@ -57,11 +57,11 @@ def test_only_writes_with_a_key_need_no_token() -> None:
     assert len(segment) == len(SEGMENT_PATHS) + 1
 
 
-def test_each_shard_has_its_schedule_and_so_have_journeys() -> None:
+def test_each_shard_has_its_schedule_and_so_has_each_other_task() -> None:
     analyze = TEMPLATE.functions["AnalyzeFunction"]
     events = [json.loads(schedule.input or "null") for schedule in analyze.schedules]
     shards = [{"shard": number} for number in range(int(analyze.environment["SHARDS"]))]
-    assert events == [*shards, {"task": "journeys"}]
+    assert events == [*shards, *({"task": task} for task in ("trends", "tastes", "journeys"))]
     every = str(TEMPLATE.parameters["AnalyzeEvery"])
     assert {schedule.expression for schedule in analyze.schedules} == {every}
 

@@ -177,7 +177,7 @@ def is_counted(database: psycopg.Connection[Any], event_id: str) -> bool:
 
 def rows_of(victim: Victim, database: psycopg.Connection[Any]) -> list[list[str]]:
     """All but the number of the transaction, which says that analyze is to look again."""
-    statement = "SELECT (to_jsonb(line) - 'touched_by')::text FROM ({}) AS line ORDER BY 1"
+    statement = "SELECT (to_jsonb(line) - 'touched_by' - 'engaged_by')::text FROM ({}) AS line ORDER BY 1"
     values = {"user": victim.user}
     return [
         [row[0] for row in database.execute(statement.format(query).encode(), values)] for query in OF_VICTIM

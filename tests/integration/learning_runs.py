@@ -22,22 +22,29 @@ HOUR = timedelta(hours=1)
 FAR = str(2**62)
 
 
+LEARNED = ("user_preferences", "suggestions", "content_trends", "analysis_state", "tastes", "similar_users")
+
+
 def learned(site: Site) -> set[str]:
     """The ids of those of whom something was learned."""
     return {str(row["user_id"]) for row in site.rows("SELECT user_id FROM suggestions")}
 
 
 def tables(site: Site) -> list[list[Json]]:
-    """All that analyze writes but its own notes."""
+    """What analyze writes of each user by itself, and of all; what rests on others is as of its run."""
+    own = "source = 'inferred' AND preference_key ~ '^(content_type:|active_hours$)'"
     return [
-        site.rows("SELECT to_jsonb(line) - 'id' AS line FROM user_preferences AS line ORDER BY 1"),
+        site.rows(
+            f"SELECT to_jsonb(line) - 'id' AS line FROM user_preferences AS line WHERE {own} ORDER BY 1"
+        ),
         site.rows("SELECT * FROM suggestions ORDER BY user_id"),
         site.rows("SELECT * FROM content_trends ORDER BY content_type, content_id"),
+        site.rows("SELECT user_id, learned_on, norm FROM tastes ORDER BY user_id"),
     ]
 
 
 def forget(site: Site) -> None:
-    for table in ("user_preferences", "suggestions", "content_trends", "analysis_state"):
+    for table in LEARNED:
         site.connection.execute(psycopg.sql.SQL("DELETE FROM {}").format(psycopg.sql.Identifier(table)))
 
 

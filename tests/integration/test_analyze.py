@@ -1,9 +1,10 @@
 """What is learned of users, from events that came the way that events come."""
 
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import uuid4
 from zoneinfo import ZoneInfo
@@ -116,7 +117,7 @@ class TestPreferences:
         site.analyze(midnight + 2 * DAY - MINUTE)
         assert site.preferences("ada") == before
         site.analyze(midnight + 2 * DAY)
-        assert site.preferences("ada")["active_hours"]["metadata"] == {"activities": 2, "days": 7}
+        assert site.preferences("ada")["active_hours"]["expires_at"] == midnight + 8 * DAY
 
     def test_that_stay_the_same_are_not_written_again(self, site: Site) -> None:
         site.send(meets("ada", "a", NOW), meets("ada", "b", NOW, "like", "job"), at=NOW)
@@ -132,8 +133,8 @@ class TestPreferences:
             "content_type:project",
         ]
         assert run(NOW) == first
-        # All weights decayed alike.
-        assert run(NOW + DAY) == first
+        # The day is the same, and all weights decayed alike.
+        assert run(NOW + 6 * HOUR) == first
         site.send(meets("ada", "c", NOW, "like", "job"), at=NOW)
         changed = run(NOW)
         assert all(old["xmin"] != new["xmin"] for old, new in zip(first, changed, strict=True))
@@ -172,11 +173,17 @@ def engagement(how: str, duration: int | None) -> float:
     return min(0.5 + steps + WEIGHTS.get(how, 0), 1.0)
 
 
-def expected_shares(history: Sequence[Interaction]) -> dict[str, float]:
+def expected_evidence(history: Sequence[Interaction]) -> dict[str, float]:
+    """As of the end of the day."""
     weights: defaultdict[str, float] = defaultdict(float)
     for one in history:
         if one.age < 30 and not one.is_bot:
-            weights[one.kind] += engagement(one.how, one.duration) * math.exp2(-one.age / 10)
+            weights[one.kind] += engagement(one.how, one.duration) * math.exp2(-(one.age + 0.5) / 10)
+    return weights
+
+
+def expected_shares(history: Sequence[Interaction]) -> dict[str, float]:
+    weights = expected_evidence(history)
     return {kind: weight / sum(weights.values()) for kind, weight in weights.items()}
 
 
@@ -196,10 +203,10 @@ def test_preferences_are_what_another_computation_finds(site: Site, history: lis
     assert all(0 <= score <= 1 for score in scores.values())
     if scores:
         assert sum(scores.values()) == pytest.approx(1, abs=1e-4 * len(scores))
-    counted = Counter(f"content_type:{one.kind}" for one in history if one.age < 30 and not one.is_bot)
     preferences = site.preferences(user)
-    for key, count in counted.items():
-        assert float(preferences[key]["confidence_score"]) == pytest.approx(count / (count + 4), abs=0.00501)
+    for kind, evidence in expected_evidence(history).items():
+        confidence = preferences[f"content_type:{kind}"]["confidence_score"]
+        assert float(confidence) == pytest.approx(evidence / (evidence + 1.2), abs=0.00501)
 
 
 class TestActiveHours:
@@ -227,7 +234,7 @@ class TestActiveHours:
         learned = site.preferences("ada")["active_hours"]
         # Of two as busy, the earlier.
         assert learned["preference_value"] == {"hours": [9, 20, 7], "time_zone": said}
-        assert learned["metadata"] == {"activities": 12, "days": 7}
+        assert learned["confidence_score"] == Decimal("0.40"), "12 of 12 + 20, in steps of .05"
         assert learned["source"] == "inferred"
         assert 0 < learned["confidence_score"] < 1
 

@@ -163,32 +163,6 @@ class TestCrash:
         beside.close()
 
 
-class TestTrends:
-    def test_that_fail_keep_nobody_from_being_learned(self, crowd: Site) -> None:
-        crowd.connection.execute(
-            "CREATE FUNCTION ends() RETURNS trigger LANGUAGE plpgsql AS $$"
-            " BEGIN RAISE EXCEPTION 'statement timeout' USING ERRCODE = 'query_canceled'; END $$"
-        )
-        crowd.connection.execute(
-            "CREATE TRIGGER ends BEFORE INSERT ON content_trends EXECUTE FUNCTION ends()"
-        )
-        beside = Database(let_in(crowd.url, "footfall_analyze"), learning.QUERIES)
-        runs = []
-
-        def meanwhile() -> bool:
-            runs.append(learning.analyze(beside, [WHOLE], NOW, lambda: True))
-            return True
-
-        assert crowd.analyze(NOW, meanwhile) == Run(7, finished=True)
-        beside.close()
-        # The lock was lost with the connection, and taken again.
-        assert set(runs) == {Run(0, finished=False)}
-        assert len(learned(crowd)) == 7
-        crowd.connection.execute("DROP TRIGGER ends ON content_trends")
-        crowd.analyze(NOW)
-        assert crowd.value("SELECT count(*) FROM content_trends") > 0
-
-
 class TestExpiry:
     def test_of_users_is_learned_by_chunks_and_once_a_day(self, crowd: Site) -> None:
         crowd.analyze(NOW)

@@ -16,6 +16,7 @@ from footfall.database import Database, connect
 from footfall.errors import BadRequestError, DatabaseUnavailableError
 from footfall.telemetry import counting
 from functions.analyze import handler, learning
+from functions.analyze.alone import USERS
 from functions.analyze.learning import END, Run
 from functions.analyze.shards import Shard, all_shards
 from tests.integration.learning_runs import FAR, HOUR, NOW, forget, held_up, learned, tables, times
@@ -193,20 +194,12 @@ def test_the_same_one_twice_at_once_does_its_work_once(crowd: Site) -> None:
     # All of them: the one that is taken is left out, and said to be.
     forget(crowd)
     with connect(crowd.url) as holder:
-        holder.execute("SELECT pg_advisory_lock(%s, 3)", [learning.LOCK_SPACE])
+        holder.execute("SELECT pg_advisory_lock(%s, 3)", [USERS])
         run = learning.analyze(beside, all_shards(NUMBER), NOW, lambda: True)
         assert run == Run(len(PEOPLE) - len(held[3][0]), finished=False)
     until(lambda: learning.analyze(beside, all_shards(NUMBER), NOW, lambda: True).finished)
     assert learned(crowd) == EVERYONE
     beside.close()
-
-
-def test_only_the_first_learns_what_concerns_no_single_user(crowd: Site) -> None:
-    trends = "SELECT count(*) FROM content_trends"
-    crowd.analyze(NOW, lambda: True, *all_shards(NUMBER)[1:])
-    assert crowd.value(trends) == 0
-    crowd.analyze(NOW, lambda: True, Shard(0, NUMBER))
-    assert crowd.value(trends) > 0
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, 4), (4, 1), (4, 8), (3, 2)])
@@ -301,6 +294,26 @@ class TestHandler:
         assert self.run({}) == {"users": len(PEOPLE) - len(held[1]), "finished": True}
         assert learned(site) == EVERYONE
 
+    def test_does_the_task_that_its_schedule_names_alone(self, site: Site, now: datetime) -> None:
+        assert self.run(load("analyze_trends")) == {"learned": True}
+        assert self.run(load("analyze_trends")) == {"learned": False}
+        assert site.value("SELECT count(*) FROM content_trends") == 1
+        assert self.run(load("analyze_tastes")) == {"users": 0, "finished": True}
+        assert learned(site) == set()
+        for number in range(NUMBER):
+            self.run({"task": "users", "shard": number})
+        assert learned(site) == EVERYONE
+        assert self.run(load("analyze_tastes"), left=69_000) == {"users": 0, "finished": False}
+        assert self.run(load("analyze_tastes")) == {"users": len(PEOPLE), "finished": True}
+        assert self.run(load("analyze_tastes")) == {"users": 0, "finished": True}
+
+    @pytest.mark.parametrize("task", ["user", "", None, 1, ["trends"]])
+    def test_names_a_task_that_there_is_not(self, site: Site, now: datetime, task: object) -> None:
+        with pytest.raises(
+            BadRequestError, match=r"^task must be all, trends, users, tastes or journeys, not "
+        ):
+            self.run({"task": task})
+
     @pytest.mark.parametrize("shard", [-1, NUMBER, "0", None, True])
     def test_names_a_shard_that_there_is_not(self, site: Site, now: datetime, shard: object) -> None:
         with pytest.raises(BadRequestError, match=r"^shard must be a whole number from 0 to 3, not "):
@@ -382,7 +395,7 @@ class TestLag:
         self, crowd: Site, database: Database, capsys: pytest.CaptureFixture[str]
     ) -> None:
         with connect(crowd.url) as holder:
-            holder.execute("SELECT pg_advisory_lock(%s, 1)", [learning.LOCK_SPACE])
+            holder.execute("SELECT pg_advisory_lock(%s, 1)", [USERS])
             for n in range(2):
                 assert self.lag(capsys, database, all_shards(NUMBER), NOW + n * HOUR, 100) == n * 3600
         assert self.lag(capsys, database, all_shards(NUMBER), NOW + 2 * HOUR, 100) == 0

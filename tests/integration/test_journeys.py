@@ -79,11 +79,16 @@ def actions(user: str) -> list[str]:
     return [one["action"] for one in journey(user)["journey"]]
 
 
+def _ago(minutes: int) -> datetime:
+    """By the clock that recommend reads, however long the tests before took."""
+    return datetime.now(UTC) - minutes * MINUTE
+
+
 class TestAnswers:
     def test_are_what_followed_in_everybodys_visits(self, site: Site) -> None:
         site.send(*shop(40), at=NOW)
         assert learn(site)
-        site.send(*visit("now", NOW - MINUTE, "page", "search", user="ada"), at=NOW)
+        site.send(*visit("now", _ago(1), "page", "search", user="ada"), at=NOW)
         found = journey("ada")
         assert [one["action"] for one in found["journey"]] == [
             "user_action:buy",
@@ -102,16 +107,14 @@ class TestAnswers:
             (["page", "search"], "user_action:buy"),
             (["page", "search", "leave", "page"], "search"),
         ):
-            site.send(
-                *visit(f"visit of {done}", NOW - MINUTE + len(done) * SECOND, *done, user="ada"), at=NOW
-            )
+            site.send(*visit(f"visit of {done}", _ago(1) + len(done) * SECOND, *done, user="ada"), at=NOW)
             assert actions("ada")[0] == expected
 
     def test_are_of_the_next_visit_after_a_silence(self, site: Site) -> None:
         site.send(*shop(40), at=NOW)
         learn(site)
-        site.send(*visit("now", NOW - 29 * MINUTE, "page", user="ada"), at=NOW)
-        site.send(*visit("then", NOW - 31 * MINUTE, "page", user="grace"), at=NOW)
+        site.send(*visit("now", _ago(29), "page", user="ada"), at=NOW)
+        site.send(*visit("then", _ago(31), "page", user="grace"), at=NOW)
         assert journey("ada")["journey_basis"]["after"] == ["page_view"]
         assert actions("ada")[0] == "search"
         assert journey("grace")["journey_basis"] == {"enough": True, "sessions": 40, "after": []}
@@ -122,7 +125,7 @@ class TestAnswers:
         site.send(*shop(40), at=NOW)
         learn(site)
         desk, phone = (
-            [{**event, "anonymous_id": device} for event in visit("same id", NOW - MINUTE, *done, user="ada")]
+            [{**event, "anonymous_id": device} for event in visit("same id", _ago(1), *done, user="ada")]
             for device, done in (("desk", ["page", "leave"]), ("phone", ["page", "search"]))
         )
         site.send(desk[0], *({**event, "created_at": _later(event)} for event in phone), at=NOW)
@@ -132,9 +135,9 @@ class TestAnswers:
     def test_fall_back_where_nobody_went_that_way(self, site: Site) -> None:
         site.send(*shop(40), at=NOW)
         learn(site)
-        site.send(*visit("now", NOW - MINUTE, "never seen", "search", user="ada"), at=NOW)
+        site.send(*visit("now", _ago(1), "never seen", "search", user="ada"), at=NOW)
         assert journey("ada")["journey_basis"]["after"] == ["search"]
-        site.send(*visit("new", NOW - MINUTE + 5 * SECOND, "search", "never seen", user="ada"), at=NOW)
+        site.send(*visit("new", _ago(1) + 5 * SECOND, "search", "never seen", user="ada"), at=NOW)
         assert journey("ada")["journey_basis"]["after"] == []
         assert len(actions("ada")) == 3
 
@@ -175,7 +178,7 @@ class TestHonesty:
         assert actions("one click")[:1] == (["page_view"] if enough else [])
 
     def test_before_anything_was_learned(self, site: Site) -> None:
-        site.send(*visit("now", NOW - MINUTE, "page", user="ada"), at=NOW)
+        site.send(*visit("now", _ago(1), "page", user="ada"), at=NOW)
         assert journey("ada") == NOTHING
 
 
@@ -263,7 +266,7 @@ class TestAgainstTheEvaluation:
         assert table(site) == expected.table
         for number, done in enumerate(visits[-20:]):
             begun = [symbol.partition(":")[2] for symbol in done]
-            site.send(*visit(f"again {number}", NOW - MINUTE, *begun, user=f"again {number}"), at=NOW)
+            site.send(*visit(f"again {number}", _ago(1), *begun, user=f"again {number}"), at=NOW)
             found = [(one["action"], one["probability"]) for one in journey(f"again {number}")["journey"]]
             assert found == [(one.action, round(one.probability, 4)) for one in expected.predict(done)]
 
@@ -308,7 +311,7 @@ class TestLearning:
     ) -> None:
         monkeypatch.setattr(journeys, "MOST_ACTIVITIES", 8)
         monkeypatch.setattr(journeys, "MOST_OF_ONE_VISIT", 4)
-        site.send(*visit("crawls", NOW - MINUTE, *"abcde"), at=NOW)
+        site.send(*visit("crawls", _ago(1), *"abcde"), at=NOW)
         for number, steps in enumerate(("xyz", "pqr", "stu")):
             site.send(*visit(steps, BEGIN + number * HOUR, *steps), at=NOW)
         learn(site)
@@ -321,7 +324,7 @@ class TestLearning:
         learn(site)
         assert set(table(site)[()]) == {"page_view", "search", RARE}
         assert set(actions("nobody")) == set()
-        site.send(*visit("now", NOW - MINUTE, "page", "search", user="ada"), at=NOW)
+        site.send(*visit("now", _ago(1), "page", "search", user="ada"), at=NOW)
         assert set(actions("ada")) == {"page_view", "search"}
 
 

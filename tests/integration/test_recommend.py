@@ -120,7 +120,9 @@ class TestHonesty:
             assert feed["reasoning"]
             assert action["stage"] == insights["stage"] == "new_user"
             assert alike == {"users": []}
-        likes = [{"type": "project", "score": 1.0, "confidence": 0.2, "source": "inferred"}]
+        # One click, 0.7, which fades until the end of the day.
+        sure = pytest.approx(0.365, abs=0.0101)
+        likes = [{"type": "project", "score": 1.0, "confidence": sure, "source": "inferred"}]
         assert told(INSIGHTS, "one click")["preferences"] == (likes if analyzed else [])
         assert told(INSIGHTS, "bot")["preferences"] == []
         assert told(INSIGHTS, "bot")["active_hours"] == []

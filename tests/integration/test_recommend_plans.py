@@ -10,6 +10,7 @@ import pytest
 from psycopg import sql
 
 from footfall import rules
+from footfall.suggesting import array
 from functions.recommend import handler
 from tests.site import Json, Site
 
@@ -68,6 +69,7 @@ def site(database_url: str) -> Iterator[Site]:
 
 def read_whole(site: Site, query: str, parameters: Json) -> set[str]:
     """The tables of more than a few rows that the plan of a prepared query goes through."""
+    parameters = {name: parameters[name] for name in dict.fromkeys(_PLACE.findall(handler.QUERIES[query]))}
     numbered = _PLACE.sub(lambda place: f"${[*parameters].index(place[1]) + 1}", handler.QUERIES[query])
     # As psycopg says them; the others' are found out by Postgres.
     types = ["timestamptz" if isinstance(value, datetime) else "unknown" for value in parameters.values()]
@@ -98,6 +100,7 @@ def nodes(plan: Json) -> Iterator[Json]:
 def asked(site: Site) -> dict[str, Json]:
     """Each query's parameters."""
     user = str(site.value("SELECT id FROM profiles ORDER BY id LIMIT 1"))
+    counted: dict[str, Any] = {"user_ids": array([user]), "now": NOW, **rules.load().facts}
     feed: dict[str, Any] = {
         "now": NOW,
         "limit": 20,
@@ -109,10 +112,14 @@ def asked(site: Site) -> dict[str, Json]:
     return {
         "last_activities": {"user_id": user, "limit": 20},
         "feed": {"user_id": user, **feed},
-        "similar_users": {"user_id": user, "limit": 10},
+        "known_similar_users": {"user_id": user, "limit": 10},
+        "similar_users": {"user_ids": array([user]), "now": NOW},
         "profile": {"user_id": user},
         "preferences": {"user_id": user, "key": None},
-        "facts": {"user_ids": [user], "now": NOW, **rules.load().facts},
+        "stage_facts": {"user_ids": array([user])},
+        "own_projects": counted,
+        "opportunities": counted,
+        "trending": counted,
     }
 
 

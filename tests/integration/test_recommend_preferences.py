@@ -21,7 +21,7 @@ from tests.asking import (
     request,
     told,
 )
-from tests.site import Site, is_told, meets
+from tests.site import Json, Site, is_told, meets, there_is
 
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
@@ -36,6 +36,25 @@ def site(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 class TestPreferences:
     JOB = "content_type:job"
+
+    def test_of_attributes_and_authors_have_the_names_that_were_sent(self, site: Site) -> None:
+        by_grace: Json = {"attributes": {"skills": ["Python"]}, "author_id": "Grace H."}
+        site.send(
+            *(there_is(name, NOW, **by_grace) for name in "ab"),
+            *(meets("ada", name, NOW) for name in "ab"),
+            at=NOW,
+        )
+        site.analyze(NOW)
+        learned = {one["key"]: one["value"] for one in told(PREFERENCES, "ada")["preferences"]}
+        assert learned["author:Grace H."] == learned["attribute:skills:python"] == {"score": 1.0}
+        assert told(GET_PREFERENCE, "ada", key="author:Grace H.")["source"] == "inferred"
+        for key, kept in (("author:Grace H.", None), ("attribute:skills:PYTHON", "attribute:skills:python")):
+            said = told(PUT_PREFERENCE, "ada", key=key, body="0.25")
+            assert (said["key"], said["value"], said["source"]) == (kept or key, {"score": 0.25}, "explicit")
+            assert refused(PUT_PREFERENCE, key=key, body='"much"')
+        site.send(meets("ada", "a", NOW), at=NOW)
+        site.analyze(NOW)
+        assert told(GET_PREFERENCE, "ada", key="author:Grace H.")["value"] == {"score": 0.25}
 
     def test_that_are_said_win_until_they_are_deleted(self, site: Site) -> None:
         site.send(meets("ada", "a", NOW, kind="job"), meets("ada", "b", NOW), at=NOW)

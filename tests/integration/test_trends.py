@@ -14,6 +14,8 @@ NOW = month(datetime.now(UTC), -1) + timedelta(days=14, hours=12)
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
+# Scores are as of the day's end.
+BY_MIDNIGHT = 0.5**0.5
 
 
 @pytest.fixture
@@ -43,9 +45,9 @@ class TestTrends:
         site.analyze(NOW)
         found = trends(site)
         assert set(found) == {content_id("a"), content_id("b")}
-        assert found[content_id("a")]["score"] == pytest.approx(0.6 + 0.8 / 2 + 1 / 4 + 0.6)
+        assert found[content_id("a")]["score"] == pytest.approx((0.6 + 0.8 / 2 + 1 / 4 + 0.6) * BY_MIDNIGHT)
         assert found[content_id("a")]["people"] == 3
-        assert found[content_id("b")]["score"] == pytest.approx(0.6 * 0.5**1.5)
+        assert found[content_id("b")]["score"] == pytest.approx(0.6 * 0.5**1.5 * BY_MIDNIGHT)
         assert found[content_id("b")]["people"] == 1
 
     def test_look_back_seven_days_and_forget(self, site: Site) -> None:
@@ -68,7 +70,10 @@ class TestTrends:
         assert trends(site) == first
         site.send(meets("ada", "b", NOW + 2 * MINUTE), at=NOW + 2 * MINUTE)
         site.analyze(NOW + 3 * MINUTE)
-        assert {row["computed_at"] for row in trends(site).values()} == {NOW + 3 * MINUTE}
+        assert {name: row["computed_at"] for name, row in trends(site).items()} == {
+            content_id("a"): NOW,
+            content_id("b"): NOW + 3 * MINUTE,
+        }
 
     def test_notice_one_that_comes_as_another_goes(self, site: Site) -> None:
         site.send(meets("ada", "old", NOW - 7 * DAY + MINUTE), at=NOW)
@@ -84,7 +89,7 @@ class TestTrends:
         site.analyze(NOW)
         consume(site.writer, site.bodies({**view, "duration_seconds": 300}, at=NOW), 5)
         site.analyze(NOW + HOUR)
-        assert trends(site)[content_id("a")]["score"] == pytest.approx(1.0 * 0.5 ** (1 / 24))
+        assert trends(site)[content_id("a")]["score"] == pytest.approx(1.0 * BY_MIDNIGHT)
 
     def test_are_learned_though_there_is_no_time_for_users(self, site: Site) -> None:
         site.send(meets("ada", "a", NOW), at=NOW)

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from footfall.http import ADMIN, READ
+from functions.analyze import learning
+from functions.analyze.shards import Shard
 from local.sam.artifacts import Artifacts
 from local.sam.emulator import EmulatorError
 from local.sam.tools import Tools
@@ -146,6 +148,22 @@ def analyze_journeys(world: World, sample: Json) -> None:
         assert site.value("SELECT count(*) FROM journey_model") == 1
 
 
+def analyze_trends(world: World, sample: Json) -> None:
+    with Site(world.database_url) as site:
+        live(site)
+        assert world.answer("analyze", sample) == {"learned": True}
+        assert site.value("SELECT count(*) FROM content_trends") > 0
+
+
+def analyze_tastes(world: World, sample: Json) -> None:
+    with Site(world.database_url) as site:
+        live(site)
+        learning.analyze(site.learner, [Shard(0, 1)], datetime.now(UTC), lambda: True)
+        answer = world.answer("analyze", sample)
+        assert answer == {"users": site.value("SELECT count(*) FROM similar_users"), "finished": True}
+        assert answer["users"] > 0
+
+
 def recommend_feed(world: World, sample: Json) -> None:
     with Site(world.database_url) as site:
         live(site)
@@ -214,6 +232,8 @@ ANSWERS: dict[str, tuple[Callable[[World, Json], None], str]] = {
     "analyze_all_shards": (analyze, "world"),
     "analyze_journeys": (analyze_journeys, "world"),
     "analyze_schedule": (analyze, "world"),
+    "analyze_tastes": (analyze_tastes, "world"),
+    "analyze_trends": (analyze_trends, "world"),
     "authorize_server_key": (authorize_server_key, "world"),
     "authorize_token": (authorize_token, "world"),
     "ingest_gzip": (ingest, "world"),

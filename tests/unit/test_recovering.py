@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from local.demo.recovering import PURPOSES, Hidden, calibration, figures, hide
+from local.demo.recovering import PURPOSES, Hidden, calibration, figures, hide, of_journeys
 from local.demo.world import Size, World
+from local.evaluation.visits import Visit
 
 UNTIL = datetime(2026, 11, 1, 8, tzinfo=UTC)
 
@@ -72,3 +73,15 @@ def test_confidence_stands_beside_how_often_it_is_right(hidden: list[Hidden]) ->
 
 def test_of_nobody_nothing_is_said() -> None:
     assert calibration([], {}) == []
+
+
+def test_what_comes_next_is_measured_on_the_last_visits_alone() -> None:
+    kinds = [["a", "b", "a", "b"], ["a", "c", "a", "c"]]
+    visits = [Visit(str(number), kinds[number >= 80]) for number in range(100)]
+    first, of_three = of_journeys(visits)
+    assert first.users == 60
+    assert first.learned == pytest.approx(1 / 3), "who learned from the others knows no c"
+    assert of_three.baseline == of_three.learned == pytest.approx(1 / 3)
+    alike = of_journeys([Visit(str(number), kinds[0]) for number in range(100)])
+    assert [one.learned for one in alike] == [1, 1]
+    assert of_journeys([]) == []

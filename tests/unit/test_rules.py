@@ -14,6 +14,7 @@ from footfall.rules import Count, NextAction
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 RULES = rules.load()
+RULES_FACTS = {need for suggestion in RULES.suggestions for need in suggestion.needs}
 Activity = dict[str, str]
 
 # ── The original, as it stood ────────────────────────────────────────────────────────────────────
@@ -267,3 +268,29 @@ def test_every_stage_must_have_a_suggestion_that_always_holds(tmp_path: Path) ->
     renamed = changed(tmp_path, ('name = "new_user"', 'name = "newcomer"'))
     with pytest.raises(ValueError, match="the stage newcomer has no suggestion"):
         rules.load.__wrapped__(renamed)
+
+
+class TestWhatToCount:
+    """Only what decides: each fact is asked for when all before it have said no."""
+
+    def asked(self, stage: str, counts: dict[str, float]) -> list[str]:
+        """The facts that are asked for, where `counts` are the answers."""
+        known: dict[str, float] = {}
+        asked = []
+        while (fact := RULES.lacks(stage, known)) is not None:
+            asked.append(fact)
+            known[fact] = counts.get(fact, 0)
+        assert RULES.suggest(stage, known) == RULES.suggest(
+            stage, {**dict.fromkeys(RULES_FACTS, 0), **counts}
+        )
+        return asked
+
+    def test_is_nothing_where_the_stage_says_it_all(self) -> None:
+        assert self.asked("new_user", {}) == []
+        assert self.asked("power_user", {"opportunities": 3}) == []
+
+    def test_is_the_next_fact_until_one_holds(self) -> None:
+        every = ["matching_opportunities", "opportunities", "trending_items"]
+        assert self.asked("active_user", {}) == every
+        assert self.asked("active_user", {"opportunities": 2}) == every[:2]
+        assert self.asked("active_user", {"matching_opportunities": 1, "opportunities": 2}) == every[:1]

@@ -34,4 +34,3 @@ def test_any_other_than_there_are_is_refused_by_name(number: object, of: int) ->
 def test_each_notes_its_progress_apart() -> None:
     shards = [shard for of in (1, 4, 8) for shard in shards_of({}, of)]
     assert len({shard.task for shard in shards}) == 13
-    assert sum(shard.learns_for_all for shard in shards) == 3

@@ -89,6 +89,7 @@ class Rules:
     stages: tuple[Stage, ...]
     suggestions: tuple[Suggestion, ...]
     facts: Mapping[str, Any]
+    preferences: Mapping[str, Any]
 
     def intent(self, activities: Iterable[Mapping[str, Any]]) -> str:
         """The intent of the latest activities (`event_type`, `event_action`), at most `recent` of them."""
@@ -101,6 +102,13 @@ class Rules:
         """The journey stage; `completeness` is 0 to 100, None where unknown."""
         days = (now - signed_up_at).days
         return next(stage.name for stage in self.stages if stage.holds(days, activities, completeness))
+
+    def lacks(self, stage: str, counts: Counts) -> str | None:
+        """The next fact to count before it is known which suggestion holds; None where it is known."""
+        for suggestion in self.suggestions:
+            if suggestion.stage == stage and all(counts.get(need, 1) > 0 for need in suggestion.needs):
+                return next((need for need in suggestion.needs if need not in counts), None)
+        return None
 
     def suggest(self, stage: str, counts: Counts) -> NextAction:
         """The first suggestion of the stage that the counts carry."""
@@ -127,6 +135,7 @@ def load(file: Path = FILE) -> Rules:
             Suggestion(**{**one, "needs": tuple(one.get("needs", ()))}) for one in said["suggestions"]
         ),
         facts=said["facts"],
+        preferences=said["preferences"],
     )
     _check(rules, file)
     return rules
