@@ -264,6 +264,8 @@ BROKEN = {
     "no beacon, no keepalive": "delete Request.prototype.keepalive; delete Navigator.prototype.sendBeacon",
     "somebody else's words": "localStorage.footfall = '{oh'; localStorage.footfall_e_x = 'no'",
     "no timeouts": "delete AbortSignal.timeout",
+    "a network that it denies": "Object.defineProperty(navigator, 'onLine', {value: false})",
+    "refused beacon, no keepalive": "delete Request.prototype.keepalive; navigator.sendBeacon = () => false",
 }
 
 
