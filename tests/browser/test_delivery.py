@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import signal
+import threading
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Playwright
 
 from tests.browser.conftest import Database
-from tests.browser.shop import Door, Shop, busy
+from tests.browser.shop import Door, Shop, busy, once
 from tests.end_to_end.local_stack import LocalStack, eventually
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -570,8 +571,21 @@ def test_while_it_fails_nothing_but_a_page_that_goes_is_sent_before_its_time(
     parts = [wait / min(1000 * 2**turn, 300_000) for turn, wait in enumerate(waits)]
     assert [0.499 <= part <= 1 for part in parts] == [True] * 12
     assert max(parts) - min(parts) > 0.05
+    with page.expect_console_message(lambda said: "waiting" in said.text):
+        page.evaluate(HIDE)
+    assert len(shop.door.posts) == 13
+    # Once something is taken, all is as if nothing had been.
+    shop.door.instead = lambda method, path: None
     page.evaluate(HIDE)
-    eventually(lambda: len(shop.door.posts) == 13)
+    page.evaluate(SHOW)
+    eventually(lambda: shop.door.taken)
+    act(page, run)
+    eventually(lambda: run in shop.door.actions(), 10)
+    eventually(lambda: queue(page) == [])
+    shop.door.instead = busy(503)
+    with page.expect_console_message(lambda said: "waiting" in said.text) as failure:
+        act(page, f"{run}-again")
+    assert int(failure.value.text.split()[-2]) <= 1000
 
 
 @pytest.mark.parametrize("status", [503, 429, 408, 401, 403, 404, 0])
@@ -631,6 +645,25 @@ def test_an_unanswered_request_leaves_its_events_in_the_queue(page: Page, shop: 
     eventually(lambda: held)
     assert run in [event["event_action"] for event in queue(page)]
     eventually(lambda: queue(page) == [])
+
+
+def test_a_request_that_nobody_answers_is_given_up_in_time(page: Page, shop: Shop, run: str) -> None:
+    # In a second instead of twenty.
+    page.add_init_script(
+        "const real = AbortSignal.timeout; AbortSignal.timeout = (time) => real.call(AbortSignal, time / 20)"
+    )
+    is_over = threading.Event()
+
+    def hang(method: str, path: str) -> None:
+        is_over.wait(30)
+
+    shop.door.instead = once(hang)
+    page.goto(shop.url)
+    act(page, run)
+    try:
+        eventually(lambda: run in shop.door.actions(), 15)
+    finally:
+        is_over.set()
 
 
 def test_a_dwell_that_grows_while_it_is_sent_is_sent_again(page: Page, shop: Shop, run: str) -> None:

@@ -139,6 +139,7 @@ async function post(path: string, events: string[], token: string, byBeacon?: bo
     // What a wrong key refuses may be taken tomorrow, but no wrong token.
     if (answer.ok || (token ? [400, 401, 403, 413] : [400, 413]).includes(answer.status)) {
       failures = 0;
+      flushIn(FLUSH_INTERVAL);
       log("sent", events.length, why);
       return answer.ok ? Outcome.Taken : Outcome.Refused;
     }
