@@ -143,13 +143,27 @@ def test_what_was_done_before_a_refusal_is_forgotten(
     page: Page, shop: Shop, stack: LocalStack, run: str
 ) -> None:
     shop.attributes = {"consent": ""}
+    page.clock.install()
     page.goto(shop.url)
     page.evaluate(DO_THINGS, [run, stack.token(run)])
+    page.evaluate("() => { window.view = tracker.viewContent('project', 'p-2') }")
+    page.clock.fast_forward(5000)
     page.evaluate("tracker.optOut()")
     page.evaluate("tracker.optIn()")
-    page.evaluate("(run) => tracker.trackAction(`${run} later`, 'test')", run)
-    eventually(lambda: f"{run} later" in shop.door.actions())
-    assert [e.get("event_action") for e in shop.door.taken] == [f"{run} later"]
+    page.evaluate("view.end()")
+    assert_only_later(page, shop, run)
+
+
+def assert_only_later(page: Page, shop: Shop, run: str) -> None:
+    """Of what is tracked from now on, all arrives, and nothing of before."""
+    now = page.evaluate("new Date().toISOString()")
+    page.evaluate(LATER, run)
+    page.evaluate("tracker.trackContentInteraction('project', 'p-1', 'like', 41)")
+    page.evaluate("tracker.optIn()")
+    eventually(lambda: f"{run}-later" in shop.door.actions())
+    eventually(lambda: [e for e in shop.door.taken if e.get("duration_seconds") == 41])
+    assert [e.get("event_action") for e in shop.door.taken] == [f"{run}-later", None]
+    assert min(e["created_at"] for e in shop.door.taken) >= now
 
 
 def test_what_is_held_at_a_logout_is_of_who_was_there_before(
@@ -159,10 +173,7 @@ def test_what_is_held_at_a_logout_is_of_who_was_there_before(
     page.goto(shop.url)
     page.evaluate(DO_THINGS, [run, stack.token(run)])
     page.evaluate("tracker.reset()")
-    page.evaluate(LATER, run)
-    page.evaluate("tracker.optIn()")
-    eventually(lambda: f"{run}-later" in shop.door.actions())
-    assert [e.get("event_action") for e in shop.door.taken] == [f"{run}-later"]
+    assert_only_later(page, shop, run)
 
 
 def test_what_waits_for_the_start_outlives_a_reset(page: Page, shop: Shop, run: str) -> None:
@@ -192,6 +203,28 @@ def test_opting_out_leaves_the_choice_and_what_is_the_pages_own(page: Page, shop
     with page.expect_console_message(lambda said: "waiting" in said.text):
         opted_out.set()
     assert page.evaluate(STORED) == ["footfall_choice", "footfallish"]
+
+
+def test_opting_out_while_a_token_is_on_its_way_leaves_no_visitor(
+    page: Page, shop: Shop, stack: LocalStack, run: str
+) -> None:
+    shop.attributes = {"debug": ""}
+    asked, opted_out = threading.Event(), threading.Event()
+
+    def slowly(method: str, path: str) -> None:
+        if (method, path) == ("POST", "/v1/me/events"):
+            asked.set()
+            opted_out.wait(30)
+
+    shop.door.instead = slowly
+    page.goto(shop.url)
+    eventually(lambda: shop.door.taken)
+    page.evaluate("(token) => tracker.identify(token)", stack.token(run))
+    assert asked.wait(30)
+    page.evaluate("tracker.optOut()")
+    with page.expect_console_message(lambda said: "sent" in said.text):
+        opted_out.set()
+    assert page.evaluate(STORED) == ["footfall_choice"]
 
 
 @pytest.mark.parametrize("attributes", [{}, {"storage": "memory"}], ids=["stored", "memory"])

@@ -61,9 +61,14 @@ function admit(event: Event, token?: string): void {
   enqueue(event, token);
 }
 
+/** Does with what is in memory as somebody has chosen, here or in another tab. */
 function release(): void {
-  // In another tab.
-  if (hasOptedOut()) optOut();
+  if (hasOptedOut()) {
+    held.clear();
+    views.clear();
+    measuring.clear();
+    identifies.length = 0;
+  }
   const waiting = [...held];
   held.clear();
   for (const one of waiting) admit(...one);
@@ -154,13 +159,10 @@ function reset(): void {
 }
 
 function optOut(): void {
-  held.clear();
-  views.clear();
-  measuring.clear();
-  identifies.length = 0;
   clear();
   forget();
   choose("out");
+  release();
 }
 
 function optIn(): void {
