@@ -54,6 +54,10 @@ class Door:
         """The events that the API has taken, as often as it has."""
         return [event for one in self.posts if one.status == 202 for event in one.events]
 
+    def tries(self, action: str) -> int:
+        """How often the action was sent, whatever was answered."""
+        return [event.get("event_action") for one in self.posts for event in one.events].count(action)
+
     def actions(self) -> Counter[str]:
         return Counter(event["event_action"] for event in self.taken if event.get("event_action"))
 
@@ -171,3 +175,9 @@ def busy(status: int = 503, **headers: str) -> Callable[[str, str], Instead | No
     said = {"access-control-allow-origin": "*", "access-control-expose-headers": "retry-after"}
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return lambda method, path: (status, {**said, **named}) if method == "POST" else None
+
+
+def once(instead: Callable[[str, str], Instead | None]) -> Callable[[str, str], Instead | None]:
+    """Only the first request is answered so."""
+    left = [instead]
+    return lambda method, path: left.pop()(method, path) if method == "POST" and left else None

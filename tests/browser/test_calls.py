@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page
 
 from tests.browser.conftest import Database
-from tests.browser.shop import Json, Shop, busy
+from tests.browser.shop import Json, Shop, busy, once
 from tests.end_to_end.local_stack import LocalStack, eventually
 from tests.needing import NODE, PROJECT, missing
 
@@ -329,6 +329,32 @@ def test_a_refused_token_blocks_nothing(page: Page, shop: Shop, stack: LocalStac
     act(page, run)
     identify(page, stack.token(run))
     eventually(lambda: run in shop.door.actions() and identified(shop) == 1)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 413])
+def test_a_token_that_is_refused_is_given_up(
+    page: Page, shop: Shop, stack: LocalStack, run: str, status: int
+) -> None:
+    assert told_of_a_token(page, shop, stack, run, status) == ["refused", "later"]
+
+
+@pytest.mark.parametrize("status", [404, 503])
+def test_a_token_is_kept_where_it_is_not_to_blame(
+    page: Page, shop: Shop, stack: LocalStack, run: str, status: int
+) -> None:
+    assert told_of_a_token(page, shop, stack, run, status) == ["refused", "refused", "later"]
+
+
+def told_of_a_token(page: Page, shop: Shop, stack: LocalStack, run: str, status: int) -> list[Any]:
+    """Which identifies are sent, where the first one was answered so, once."""
+    page.goto(shop.url)
+    eventually(lambda: shop.door.taken)
+    shop.door.instead = once(busy(status))
+    identify(page, stack.token(run), {"name": "refused"})
+    eventually(lambda: shop.door.posts[1:])
+    identify(page, stack.token(run), {"name": "later"})
+    eventually(lambda: shop.door.posts[-1].events[0].get("traits") == {"name": "later"})
+    return [post.events[0]["traits"]["name"] for post in shop.door.posts if post.path == "/v1/me/events"]
 
 
 def test_an_undelivered_identify_waits_its_turn(page: Page, shop: Shop, stack: LocalStack, run: str) -> None:

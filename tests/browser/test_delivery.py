@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import signal
+import threading
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -16,8 +17,8 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Playwright
 
 from tests.browser.conftest import Database
-from tests.browser.shop import Door, Shop, busy
-from tests.end_to_end.local_stack import eventually
+from tests.browser.shop import Door, Shop, busy, once
+from tests.end_to_end.local_stack import LocalStack, eventually
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -31,6 +32,13 @@ NO_KEEPALIVE = """
   window.fetch = (address, options) => real(address, {...options, keepalive: false});
 """
 NO_LOCKS = "Object.defineProperty(navigator, 'locks', {value: undefined})"
+REFUSED_LOCKS = "navigator.locks.request = () => Promise.reject(new Error('SecurityError'))"
+BEACONS = """
+  window.beacons = [];
+  const beacon = navigator.sendBeacon.bind(navigator);
+  navigator.sendBeacon = (address, body) => { beacons.push(body); return beacon(address, body) };
+"""
+HOUR = 3_600_000
 
 
 def act(page: Page, *actions: str, metadata: object = None) -> None:
@@ -194,6 +202,41 @@ def test_what_a_navigation_left_in_doubt_is_sent_again_and_counts_once(
     assert_stored(database, run, [f"{run}-left"])
 
 
+def test_where_fetch_can_keep_alive_no_beacon_is_used(page: Page, shop: Shop, run: str) -> None:
+    page.add_init_script(BEACONS)
+    page.goto(shop.url)
+    act(page, run)
+    page.evaluate(HIDE)
+    eventually(lambda: run in shop.door.actions())
+    assert page.evaluate("beacons") == []
+
+
+def test_elsewhere_a_beacon_is_used_at_unload_and_what_went_by_it_is_on_its_way_for_a_while(
+    page: Page, shop: Shop, database: Database, run: str
+) -> None:
+    page.add_init_script(NO_KEEPALIVE + BEACONS)
+    page.clock.install()
+    page.goto(shop.url)
+    act(page, f"{run}-seen")
+    eventually(lambda: f"{run}-seen" in shop.door.actions())
+    assert page.evaluate("beacons") == []
+    act(page, f"{run}-hidden")
+    page.evaluate(HIDE)
+    page.evaluate(SHOW)
+    assert len(page.evaluate("beacons")) == 1
+    # Meanwhile what is new goes as ever.
+    for turn in range(2):
+        act(page, f"{run}-{turn}")
+        page.clock.fast_forward(2000)
+        eventually(partial(arrived, shop, f"{run}-{turn}"))
+    assert shop.door.tries(f"{run}-hidden") == 1
+    page.clock.fast_forward(ORPHANED * 1000)
+    eventually(lambda: shop.door.tries(f"{run}-hidden") == 2)
+    assert len(page.evaluate("beacons")) == 1
+    eventually(lambda: queue(page) == [])
+    assert_stored(database, run, [f"{run}-seen", f"{run}-hidden", *numbered(run, 2)])
+
+
 def test_what_does_not_fit_into_the_last_request_waits_for_the_next_page(
     context: BrowserContext, shop: Shop, database: Database, run: str
 ) -> None:
@@ -216,10 +259,28 @@ def test_an_event_larger_than_a_last_request_is_sent_while_there_is_time(
     page: Page, shop: Shop, database: Database, run: str
 ) -> None:
     page.goto(shop.url)
-    act(page, f"{run}-large", metadata={"note": "x" * 100_000})
+    act(page, f"{run}-before")
+    act(page, f"{run}-large", metadata={"note": "x" * 200_000})
     act(page, f"{run}-small")
-    assert_stored(database, run, [f"{run}-large", f"{run}-small"])
+    assert_stored(database, run, [f"{run}-before", f"{run}-large", f"{run}-small"])
+    [alone] = [post.events for post in shop.door.posts if len(post.body) > QUOTA]
+    assert [event["event_action"] for event in alone] == [f"{run}-large"]
     assert queue(page) == []
+
+
+def test_an_event_larger_than_the_whole_queue_is_dropped_and_nothing_beside_it(
+    page: Page, shop: Shop, run: str
+) -> None:
+    shop.door.instead = busy(503)
+    page.goto(shop.url)
+    act(page, f"{run}-before")
+    act(page, f"{run}-huge", metadata={"note": "x" * 1_000_000})
+    act(page, f"{run}-behind")
+    kept = {event["event_action"] for event in queue(page)}
+    assert kept == {"view", f"{run}-before", f"{run}-behind"}
+    shop.door.instead = lambda method, path: None
+    eventually(lambda: shop.door.actions().keys() >= {f"{run}-before", f"{run}-behind"})
+    assert shop.door.tries(f"{run}-huge") == 0
 
 
 # Without a network ─────────────────────────────────────────────────────────────────────────────────
@@ -299,6 +360,27 @@ def test_what_is_older_than_thirty_days_is_dropped(page: Page, shop: Shop, run: 
     assert f"{run}-old" not in shop.door.actions()
 
 
+def test_a_clock_that_was_fast_keeps_nothing_waiting(
+    page: Page, shop: Shop, database: Database, run: str
+) -> None:
+    page.clock.install(time=datetime.now(UTC) + timedelta(hours=5))
+    shop.door.instead = busy(503, retry_after="60")
+    page.goto(shop.url)
+    act(page, *numbered(run, 3))
+    eventually(lambda: page.evaluate("+localStorage.footfall_r > Date.now()"))
+    page.clock.set_system_time(datetime.now(UTC))
+    shop.door.instead = busy(503)
+    # A page that tracks nothing itself.
+    shop.attributes = {"auto": "false"}
+    page.goto(f"{shop.url}/next")
+    # The last request of the page before.
+    eventually(lambda: shop.door.tries(f"{run}-0") >= 2)
+    shop.door.instead = lambda method, path: None
+    assert_stored(database, run, numbered(run, 3), within=30)
+    eventually(lambda: queue(page) == [])
+    assert {shop.door.actions()[action] for action in numbered(run, 3)} == {1}
+
+
 # Crashes ───────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -326,7 +408,7 @@ def test_a_crash_of_the_page_loses_nothing_that_is_a_second_old(
 # Several tabs ──────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("without", ["", NO_LOCKS], ids=["locks", "no locks"])
+@pytest.mark.parametrize("without", ["", NO_LOCKS, REFUSED_LOCKS], ids=["locks", "no locks", "refused locks"])
 def test_two_tabs_share_a_session_and_send_everything_once(
     context: BrowserContext, shop: Shop, database: Database, run: str, without: str
 ) -> None:
@@ -334,7 +416,7 @@ def test_two_tabs_share_a_session_and_send_everything_once(
     tabs = [context.new_page(), context.new_page()]
     for tab in tabs:
         tab.goto(shop.url)
-    actions = numbered(run, 40)
+    actions = numbered(run, 25)
     for action, tab in zip(actions, itertools.cycle(tabs), strict=False):
         act(tab, action)
         tab.wait_for_timeout(200)
@@ -421,7 +503,96 @@ def test_retry_after_is_honoured_by_every_tab_and_the_next_page(
     assert min(later) >= (12 if form == "seconds" else 10)
 
 
-@pytest.mark.parametrize("status", [503, 429, 408, 401, 404, 0])
+def test_what_a_tab_is_told_another_one_that_waits_for_it_hears(
+    context: BrowserContext, shop: Shop, run: str
+) -> None:
+    page, other = context.new_page(), context.new_page()
+    for tab in (page, other):
+        tab.goto(shop.url)
+    eventually(lambda: len(shop.door.taken) == 2)
+    shop.door.instead = busy(503, retry_after="60")
+    page.evaluate(
+        """() => new Promise((held) => {
+          navigator.locks.request('footfall', () => new Promise((done) => { window.done = done; held() }));
+        })"""
+    )
+    for tab in (page, other):
+        act(tab, run)
+    locks = "navigator.locks.query().then(({held, pending}) => [held.length, pending.length])"
+    eventually(lambda: page.evaluate(locks) == [1, 2])
+    page.evaluate("done()")
+    eventually(lambda: page.evaluate(locks) == [0, 0])
+    assert shop.door.tries(run) == 1
+
+
+@pytest.mark.parametrize("form", ["seconds", "date"])
+def test_nobody_is_told_to_wait_longer_than_an_hour(page: Page, shop: Shop, run: str, form: str) -> None:
+    until = format_datetime(datetime.now(UTC) + timedelta(days=30), usegmt=True)
+    shop.door.instead = busy(503, retry_after="86400" if form == "seconds" else until)
+    page.clock.install()
+    page.goto(shop.url)
+    act(page, run)
+    eventually(lambda: page.evaluate("+localStorage.footfall_r > Date.now()"))
+    shop.door.instead = lambda method, path: None
+    page.clock.fast_forward(HOUR - 30_000)
+    act(page, *numbered(run, 20))
+    page.evaluate(HIDE)
+    page.evaluate(SHOW)
+    page.wait_for_timeout(300)
+    assert shop.door.actions() == {}
+    page.clock.fast_forward(31_000)
+    eventually(lambda: shop.door.actions().keys() >= {run, *numbered(run, 20)}, 10)
+
+
+def test_a_time_further_off_than_anybody_is_told_is_a_clock_set_right(
+    page: Page, shop: Shop, run: str
+) -> None:
+    page.add_init_script(f"localStorage.footfall_r = Date.now() + {HOUR} + 60_000")
+    page.goto(shop.url)
+    act(page, run)
+    eventually(lambda: run in shop.door.actions(), 10)
+
+
+def test_while_it_fails_nothing_but_a_page_that_goes_is_sent_before_its_time(
+    page: Page, shop: Shop, stack: LocalStack, run: str
+) -> None:
+    shop.attributes = {"debug": ""}
+    shop.door.instead = busy(503)
+    page.clock.install()
+    waits: list[int] = []
+    for turn in range(12):
+        with page.expect_console_message(lambda said: "waiting" in said.text) as failure:
+            page.clock.fast_forward(waits[-1]) if turn else page.goto(shop.url)
+        waits.append(int(failure.value.text.split()[-2]))
+        if turn == 6:
+            act(page, *numbered(run, 25))
+            page.evaluate("(token) => tracker.identify(token)", stack.token(run))
+            page.evaluate(SHOW)
+            page.clock.fast_forward(10_000)
+            act(page, *numbered(run, 20))
+            page.wait_for_timeout(300)
+    assert len(shop.door.posts) == 12
+    parts = [wait / min(1000 * 2**turn, 300_000) for turn, wait in enumerate(waits)]
+    assert [0.499 <= part <= 1 for part in parts] == [True] * 12
+    assert max(parts) - min(parts) > 0.05
+    with page.expect_console_message(lambda said: "waiting" in said.text):
+        page.evaluate(HIDE)
+    assert len(shop.door.posts) == 13
+    # Once something is taken, all is as if nothing had been.
+    shop.door.instead = lambda method, path: None
+    page.evaluate(HIDE)
+    page.evaluate(SHOW)
+    eventually(lambda: shop.door.taken)
+    act(page, run)
+    eventually(lambda: run in shop.door.actions(), 10)
+    eventually(lambda: queue(page) == [])
+    shop.door.instead = busy(503)
+    with page.expect_console_message(lambda said: "waiting" in said.text) as failure:
+        act(page, f"{run}-again")
+    assert int(failure.value.text.split()[-2]) <= 1000
+
+
+@pytest.mark.parametrize("status", [503, 429, 408, 401, 403, 404, 0])
 def test_it_tries_again_ever_more_seldom_and_keeps_all_until_it_is_taken(
     page: Page, shop: Shop, database: Database, run: str, status: int
 ) -> None:
@@ -451,6 +622,19 @@ def test_what_can_never_be_taken_blocks_nothing_behind_it(page: Page, shop: Shop
     eventually(lambda: queue(page) == [])
 
 
+@pytest.mark.parametrize("status", [400, 413])
+def test_what_is_refused_for_good_is_given_up(page: Page, shop: Shop, run: str, status: int) -> None:
+    page.goto(shop.url)
+    eventually(lambda: shop.door.taken)
+    shop.door.instead = busy(status)
+    act(page, f"{run}-refused")
+    eventually(lambda: queue(page) == [])
+    shop.door.instead = lambda method, path: None
+    act(page, f"{run}-behind")
+    eventually(lambda: f"{run}-behind" in shop.door.actions())
+    assert shop.door.tries(f"{run}-refused") == 1
+
+
 def test_an_unanswered_request_leaves_its_events_in_the_queue(page: Page, shop: Shop, run: str) -> None:
     held: list[float] = []
 
@@ -465,6 +649,25 @@ def test_an_unanswered_request_leaves_its_events_in_the_queue(page: Page, shop: 
     eventually(lambda: held)
     assert run in [event["event_action"] for event in queue(page)]
     eventually(lambda: queue(page) == [])
+
+
+def test_a_request_that_nobody_answers_is_given_up_in_time(page: Page, shop: Shop, run: str) -> None:
+    # In a second instead of twenty.
+    page.add_init_script(
+        "const real = AbortSignal.timeout; AbortSignal.timeout = (time) => real.call(AbortSignal, time / 20)"
+    )
+    is_over = threading.Event()
+
+    def hang(method: str, path: str) -> None:
+        is_over.wait(30)
+
+    shop.door.instead = once(hang)
+    page.goto(shop.url)
+    act(page, run)
+    try:
+        eventually(lambda: run in shop.door.actions(), 15)
+    finally:
+        is_over.set()
 
 
 def test_a_dwell_that_grows_while_it_is_sent_is_sent_again(page: Page, shop: Shop, run: str) -> None:

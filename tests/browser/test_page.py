@@ -71,6 +71,13 @@ def test_a_view_has_title_address_and_where_it_came_from(page: Page, shop: Shop)
     }
 
 
+def test_a_script_that_is_not_deferred_waits_for_the_title(page: Page, shop: Shop) -> None:
+    shop.has_tag, shop.head = False, shop.tag.replace("defer ", "")
+    shop.body = "<script>document.title = 'Late'</script>"
+    page.goto(shop.url)
+    assert [event["metadata"]["title"] for event in eventually(lambda: shop.door.taken)] == ["Late"]
+
+
 def test_fragments_are_paths_where_they_are_said_to_be(page: Page, shop: Shop) -> None:
     shop.attributes = {"hash": ""}
     page.goto(f"{shop.url}/app#/inbox")
@@ -155,11 +162,15 @@ def test_clicks_on_links_out_and_on_marked_elements(page: Page, shop: Shop) -> N
       <a href="http://elsewhere.example/?token=secret&page=1"><b>out</b></a>
       <button data-track="save_job" data-track-category="jobs" data-job="j-1"><i>save</i></button>
       <button data-track="plain">plain</button><button>nothing</button>
-      <script>addEventListener('click', (event) => event.preventDefault())</script>"""
+      <script>
+        for (const name of ['click', 'auxclick']) addEventListener(name, (event) => event.preventDefault());
+      </script>"""
     page.goto(shop.url)
+    page.evaluate("tracker.init({})")
     for text in ("in", "mail", "out", "save", "plain", "nothing"):
         page.click(f"text=/^{text}$/")
     page.click("text=save", button="right")
+    page.click("text=out", button="middle")
     settled(page, shop)
     found = [
         (event["event_action"], event["event_category"], event["metadata"])
@@ -170,6 +181,7 @@ def test_clicks_on_links_out_and_on_marked_elements(page: Page, shop: Shop) -> N
         ("outbound_click", "navigation", {"url": "http://elsewhere.example/?page=1"}),
         ("save_job", "jobs", {"job": "j-1"}),
         ("plain", "engagement", {}),
+        ("outbound_click", "navigation", {"url": "http://elsewhere.example/?page=1"}),
     ]
 
 
@@ -264,6 +276,8 @@ BROKEN = {
     "no beacon, no keepalive": "delete Request.prototype.keepalive; delete Navigator.prototype.sendBeacon",
     "somebody else's words": "localStorage.footfall = '{oh'; localStorage.footfall_e_x = 'no'",
     "no timeouts": "delete AbortSignal.timeout",
+    "a network that it denies": "Object.defineProperty(navigator, 'onLine', {value: false})",
+    "refused beacon, no keepalive": "delete Request.prototype.keepalive; navigator.sendBeacon = () => false",
 }
 
 
@@ -320,6 +334,7 @@ def test_no_call_ever_throws_and_good_events_come_through(page: Page, shop: Shop
     assert page.evaluate(HOSTILE) is True
     page.evaluate("(run) => tracker.trackAction(run, 'test')", run)
     eventually(lambda: events(shop, run))
+    assert {"value": [1]} in [event.get("metadata") for event in shop.door.taken]
 
 
 def test_calls_do_not_keep_the_page_waiting(page: Page, shop: Shop, run: str) -> None:

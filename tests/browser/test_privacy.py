@@ -1,9 +1,11 @@
 """What isn't tracked, stored or passed on."""
 
+import threading
+
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.shop import Shop
+from tests.browser.shop import Instead, Shop, busy
 from tests.end_to_end.local_stack import LocalStack, eventually
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -34,6 +36,76 @@ def test_signals_are_honoured_by_default(
     page.goto(f"{shop.url}/next")
     page.wait_for_timeout(500)
     assert posted(shop) == 0
+
+
+SILENT = "/silent"
+LATER = "(run) => tracker.trackAction(`${run}-later`, 'test')"
+
+
+def leave_unsent(page: Page, shop: Shop, run: str) -> None:
+    """An event in the store that the door has refused, and a minute in which no other page may send it."""
+    page.clock.install()
+    shop.door.instead = busy(503)
+    page.goto(shop.url)
+    page.evaluate("(run) => tracker.trackAction(run, 'test')", run)
+    eventually(lambda: shop.door.tries(run))
+
+
+def assert_kept_unsent(page: Page, shop: Shop, run: str) -> None:
+    """Neither is it sent when this page has had its time."""
+    shop.door.instead = lambda method, path: None
+    page.clock.fast_forward(60_000)
+    page.wait_for_timeout(1000)
+    page.goto("about:blank")
+    page.wait_for_timeout(300)
+    assert shop.door.taken == []
+
+
+@pytest.mark.parametrize("signal", [GPC, DNT], ids=["GPC", "DNT"])
+def test_what_waits_is_sent_only_without_a_signal(page: Page, shop: Shop, run: str, signal: str) -> None:
+    page.add_init_script(f"if (location.pathname === '{SILENT}') {signal}")
+    leave_unsent(page, shop, run)
+    page.goto(shop.url + SILENT)
+    assert_kept_unsent(page, shop, run)
+    page.goto(f"{shop.url}/later")
+    eventually(lambda: shop.door.actions()[run] == 1)
+
+
+def test_what_waits_is_sent_only_with_consent(page: Page, shop: Shop, run: str) -> None:
+    leave_unsent(page, shop, run)
+    shop.attributes = {"consent": ""}
+    page.goto(shop.url + SILENT)
+    assert_kept_unsent(page, shop, run)
+    page.goto(f"{shop.url}/later")
+    page.evaluate("tracker.optIn()")
+    eventually(lambda: shop.door.actions()[run] == 1)
+
+
+def test_what_waits_in_a_tab_is_forgotten_when_somebody_opts_out_in_another(
+    page: Page, shop: Shop, stack: LocalStack, run: str
+) -> None:
+    leave_unsent(page, shop, run)
+    page.evaluate("(token) => tracker.identify(token, {name: 'Ann'})", stack.token(run))
+    page.evaluate("() => { window.view = tracker.viewContent('project', 'p-1') }")
+    other = page.context.new_page()
+    other.goto(f"{shop.url}/other")
+    other.evaluate("tracker.optOut()")
+    assert other.evaluate(STORED) == ["footfall_choice"]
+    shop.door.instead = lambda method, path: None
+    page.clock.fast_forward(60_000)
+    page.wait_for_timeout(500)
+    other.evaluate("tracker.optIn()")
+    page.wait_for_function("localStorage.footfall_choice === 'in'")
+    page.evaluate("view.end()")
+    page.evaluate(LATER, run)
+    page.evaluate("(token) => tracker.identify(token, {name: 'Later'})", stack.token(run))
+    eventually(
+        lambda: [post for post in shop.door.posts if post.path == "/v1/me/events" and post.status == 202]
+    )
+    assert [(e.get("event_action"), e.get("traits")) for e in shop.door.taken] == [
+        (f"{run}-later", None),
+        (None, {"name": "Later"}),
+    ]
 
 
 @pytest.mark.parametrize("signal", [GPC, DNT, "Object.defineProperty(navigator, 'doNotTrack', {value: '0'})"])
@@ -71,13 +143,88 @@ def test_what_was_done_before_a_refusal_is_forgotten(
     page: Page, shop: Shop, stack: LocalStack, run: str
 ) -> None:
     shop.attributes = {"consent": ""}
+    page.clock.install()
     page.goto(shop.url)
     page.evaluate(DO_THINGS, [run, stack.token(run)])
+    page.evaluate("() => { window.view = tracker.viewContent('project', 'p-2') }")
+    page.clock.fast_forward(5000)
     page.evaluate("tracker.optOut()")
     page.evaluate("tracker.optIn()")
-    page.evaluate("(run) => tracker.trackAction(`${run} later`, 'test')", run)
-    eventually(lambda: f"{run} later" in shop.door.actions())
-    assert [e.get("event_action") for e in shop.door.taken] == [f"{run} later"]
+    page.evaluate("view.end()")
+    assert_only_later(page, shop, run)
+
+
+def assert_only_later(page: Page, shop: Shop, run: str) -> None:
+    """Of what is tracked from now on, all arrives, and nothing of before."""
+    now = page.evaluate("new Date().toISOString()")
+    page.evaluate(LATER, run)
+    page.evaluate("tracker.trackContentInteraction('project', 'p-1', 'like', 41)")
+    page.evaluate("tracker.optIn()")
+    eventually(lambda: f"{run}-later" in shop.door.actions())
+    eventually(lambda: [e for e in shop.door.taken if e.get("duration_seconds") == 41])
+    assert [e.get("event_action") for e in shop.door.taken] == [f"{run}-later", None]
+    assert min(e["created_at"] for e in shop.door.taken) >= now
+
+
+def test_what_is_held_at_a_logout_is_of_who_was_there_before(
+    page: Page, shop: Shop, stack: LocalStack, run: str
+) -> None:
+    shop.attributes = {"consent": ""}
+    page.goto(shop.url)
+    page.evaluate(DO_THINGS, [run, stack.token(run)])
+    page.evaluate("tracker.reset()")
+    assert_only_later(page, shop, run)
+
+
+def test_what_waits_for_the_start_outlives_a_reset(page: Page, shop: Shop, run: str) -> None:
+    page.add_init_script("Object.defineProperty(document, 'prerendering', {value: true})")
+    page.goto(shop.url)
+    page.evaluate("(run) => { tracker.trackAction(run, 'test'); tracker.reset() }", run)
+    page.evaluate("document.dispatchEvent(new Event('prerenderingchange'))")
+    eventually(lambda: run in shop.door.actions())
+
+
+def test_opting_out_leaves_the_choice_and_what_is_the_pages_own(page: Page, shop: Shop, run: str) -> None:
+    shop.attributes = {"debug": ""}
+    asked, opted_out = threading.Event(), threading.Event()
+
+    def late(method: str, path: str) -> Instead | None:
+        if method == "POST":
+            asked.set()
+            opted_out.wait(30)
+        return busy(503, retry_after="60")(method, path)
+
+    shop.door.instead = late
+    page.goto(shop.url)
+    assert asked.wait(30)
+    page.evaluate("() => { localStorage.footfallish = localStorage.footfall_r = 'kept or not' }")
+    page.evaluate("tracker.trackAction('a', 'test')")
+    page.evaluate("tracker.optOut()")
+    with page.expect_console_message(lambda said: "waiting" in said.text):
+        opted_out.set()
+    assert page.evaluate(STORED) == ["footfall_choice", "footfallish"]
+
+
+def test_opting_out_while_a_token_is_on_its_way_leaves_no_visitor(
+    page: Page, shop: Shop, stack: LocalStack, run: str
+) -> None:
+    shop.attributes = {"debug": ""}
+    asked, opted_out = threading.Event(), threading.Event()
+
+    def slowly(method: str, path: str) -> None:
+        if (method, path) == ("POST", "/v1/me/events"):
+            asked.set()
+            opted_out.wait(30)
+
+    shop.door.instead = slowly
+    page.goto(shop.url)
+    eventually(lambda: shop.door.taken)
+    page.evaluate("(token) => tracker.identify(token)", stack.token(run))
+    assert asked.wait(30)
+    page.evaluate("tracker.optOut()")
+    with page.expect_console_message(lambda said: "sent" in said.text):
+        opted_out.set()
+    assert page.evaluate(STORED) == ["footfall_choice"]
 
 
 @pytest.mark.parametrize("attributes", [{}, {"storage": "memory"}], ids=["stored", "memory"])

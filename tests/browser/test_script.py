@@ -165,6 +165,16 @@ def test_it_works_by_any_name_and_other_paths_on_another_host(page: Page, shop: 
     assert len(shop.door.taken) == 1
 
 
+def test_no_cookie_goes_with_events_to_the_sites_own_host_either(page: Page, shop: Shop) -> None:
+    page.goto(f"{shop.door.url}/health")
+    page.evaluate("() => { document.cookie = 'theirs=1' }")
+    page.evaluate(
+        "(tag) => document.head.append(document.createRange().createContextualFragment(tag))", shop.tag
+    )
+    [post] = eventually(lambda: shop.door.posts)
+    assert "cookie" not in post.headers
+
+
 def test_a_policy_without_inline_script_is_no_hindrance(page: Page, shop: Shop, run: str) -> None:
     api = shop.door.url
     shop.headers = {"content-security-policy": f"default-src 'self'; script-src {api}; connect-src {api}"}

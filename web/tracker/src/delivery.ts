@@ -32,12 +32,15 @@ const enum Outcome {
   Taken,
 }
 
-export function enqueue(event: Event): void {
-  put(event);
-  if (isHidden() && !failures) {
+export function enqueue(event: Event, token?: string): void {
+  if (token) identifies.push([event, token]);
+  else put(event);
+  if (failures) {
+    soon();
+  } else if (!token && isHidden()) {
     // The page may be closing, and this may come from a listener behind ours.
     queueMicrotask(flushOnUnload);
-  } else if (failures || ownWaiting() % FLUSH_AT) {
+  } else if (!token && ownWaiting() % FLUSH_AT) {
     soon();
   } else {
     flush();
@@ -53,12 +56,11 @@ function flushIn(milliseconds: number): void {
   timer = setTimeout(flush, milliseconds);
 }
 
-/** Sends all that waits, unless another tab does or it isn't time. */
+/** Sends all that waits, as soon as no other tab does. */
 export async function flush(): Promise<void> {
   clearTimeout(timer);
   timer = 0;
   if (isSending || mayNot()) return;
-  if (toldToWait()) return flushIn(toldToWait());
   isSending = true;
   await exclusively(sendAll).catch(log);
   isSending = false;
@@ -71,19 +73,13 @@ const mayNot = (): boolean => !!refusal() || lacksConsent();
 /** The last chance of a page that may be closing. Whether it arrives nobody will know, so all stays stored. */
 export function flushOnUnload(): void {
   const batch = next(QUOTA - 1000 - bytesInFlight);
-  if (batch.length && !mayNot() && !toldToWait()) send(batch, !("keepalive" in Request.prototype));
-}
-
-/** Milliseconds until the server wants to hear from any tab again. */
-function toldToWait(): number {
-  const wait = +read(RETRY_AT)! - Date.now();
-  // Longer than was ever written: the clock was set right meanwhile.
-  return wait > 0 && wait <= LONGEST_TOLD ? wait : 0;
+  if (batch.length) send(batch, !("keepalive" in Request.prototype)).catch(log);
 }
 
 async function sendAll(): Promise<void> {
-  for (let batch = next(BATCH, true); batch.length; batch = next(BATCH, true)) {
-    if (mayNot() || !(await send(batch))) return;
+  let batch: Item[];
+  while ((batch = next(BATCH, true)).length) {
+    if (!(await send(batch))) return;
   }
   while (identifies[0]) {
     if (!(await sendIdentify(...identifies[0]))) return;
@@ -109,6 +105,14 @@ async function send(batch: Item[], byBeacon?: boolean): Promise<Outcome> {
 }
 
 async function post(path: string, events: string[], token: string, byBeacon?: boolean): Promise<Outcome> {
+  // While this tab waited for another, that may have been told to stop.
+  if (mayNot()) return Outcome.Later;
+  const told = +read(RETRY_AT)! - Date.now();
+  // Longer than was ever written: the clock was set right meanwhile.
+  if (told > 0 && told <= LONGEST_TOLD) {
+    flushIn(told);
+    return Outcome.Later;
+  }
   const said = { write_key: settings.writeKey, sent_at: new Date().toISOString() };
   const body = `${JSON.stringify(said).slice(0, -1)},"events":[${events}]}`;
   const address = `${settings.endpoint ?? ""}`.replace(/\/$/, "") + path;
@@ -132,14 +136,16 @@ async function post(path: string, events: string[], token: string, byBeacon?: bo
       signal: (AbortSignal as Partial<typeof AbortSignal>).timeout?.(REQUEST_TIMEOUT),
     });
     why = `${answer.status} ${await answer.text()}`;
-    if (answer.ok || isFinal(answer.status, token)) {
+    // What a wrong key refuses may be taken tomorrow, but no wrong token.
+    if (answer.ok || (token ? [400, 401, 403, 413] : [400, 413]).includes(answer.status)) {
       failures = 0;
+      flushIn(FLUSH_INTERVAL);
       log("sent", events.length, why);
       return answer.ok ? Outcome.Taken : Outcome.Refused;
     }
     const after = answer.headers.get("retry-after")!;
     wait = Math.min(+after * 1000 || Date.parse(after) - Date.now() || 0, LONGEST_TOLD);
-    write(RETRY_AT, `${Date.now() + wait}`);
+    if (!mayNot()) write(RETRY_AT, `${Date.now() + wait}`);
   } catch (error) {
     why = error;
   } finally {
@@ -150,7 +156,3 @@ async function post(path: string, events: string[], token: string, byBeacon?: bo
   flushIn(wait);
   return Outcome.Later;
 }
-
-/** Whether the same request would never be taken; what a wrong key refuses may be taken tomorrow, but no wrong token. */
-const isFinal = (status: number, token: string): boolean =>
-  (token ? [400, 401, 403, 413] : [400, 413]).includes(status);

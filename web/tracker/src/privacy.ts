@@ -3,13 +3,15 @@ import { CHOICE, read, write } from "./storage";
 
 export const choose = (choice: "in" | "out"): void => write(CHOICE, choice);
 
+export const hasOptedOut = (): boolean => read(CHOICE) === "out";
+
 /** Why nothing may be tracked, or empty. */
 export function refusal(): string {
   const { globalPrivacyControl, doNotTrack } = navigator as Navigator & {
     globalPrivacyControl?: boolean;
     doNotTrack?: string | null;
   };
-  if (read(CHOICE) === "out") return "opted out";
+  if (hasOptedOut()) return "opted out";
   if (!isOn(settings.signals, true)) return "";
   return globalPrivacyControl ? "GPC" : doNotTrack === "1" ? "DNT" : "";
 }

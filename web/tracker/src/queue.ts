@@ -41,7 +41,7 @@ export function stored(): string[] {
   let room = MOST_CHARACTERS;
   const isKept = (key: string, index: number): boolean => {
     room -= read(key)!.length;
-    if (index < MOST && room > 0 && ageOfKey(key) < TTL) return true;
+    if (index < MOST && room >= 0 && ageOfKey(key) < TTL) return true;
     log("dropped: full");
     discard(key);
     return false;

@@ -2,7 +2,7 @@ import { enqueue, flush, flushOnUnload, identifies, soon } from "./delivery";
 import { attended, isHidden } from "./dwell";
 import { forward } from "./forward";
 import { isNewView, pagePath, referrer, watchPage } from "./page";
-import { choose, clean, lacksConsent, refusal } from "./privacy";
+import { choose, clean, hasOptedOut, lacksConsent, refusal } from "./privacy";
 import { clear } from "./queue";
 import { forget, visitor } from "./session";
 import { log, settings } from "./settings";
@@ -58,15 +58,20 @@ function admit(event: Event, token?: string): void {
     event.anonymous_id = id;
     event.session_id = session;
   }
-  if (!token) return enqueue(event);
-  identifies.push([event, token]);
-  flush();
+  enqueue(event, token);
 }
 
+/** Does with what is in memory as somebody has chosen, here or in another tab. */
 function release(): void {
+  if (hasOptedOut()) {
+    held.clear();
+    views.clear();
+    measuring.clear();
+    identifies.length = 0;
+  }
   const waiting = [...held];
   held.clear();
-  waiting.forEach(([event, token]) => admit(event, token));
+  for (const one of waiting) admit(...one);
 }
 
 function act(type: string, category?: string, action?: string, metadata?: Metadata, path?: string): void {
@@ -154,13 +159,10 @@ function reset(): void {
 }
 
 function optOut(): void {
-  held.clear();
-  views.clear();
-  measuring.clear();
-  identifies.length = 0;
   clear();
   forget();
   choose("out");
+  release();
 }
 
 function optIn(): void {
