@@ -16,9 +16,14 @@ WITH latest AS (
            sum(page_views + actions_count) OVER (
                ORDER BY started_at DESC, visitor_id, visitor_is_user, id ROWS UNBOUNDED PRECEDING
            ) AS activities
-    FROM user_sessions
-    WHERE started_at > %(now)s - make_interval(days => %(days)s) AND started_at <= %(now)s AND NOT is_bot
-      AND page_views + actions_count <= %(most_of_one)s
+    FROM (
+        -- Each has one activity at least.
+        SELECT * FROM user_sessions
+        WHERE started_at > %(now)s - make_interval(days => %(days)s) AND started_at <= %(now)s AND NOT is_bot
+          AND page_views + actions_count BETWEEN 1 AND %(most_of_one)s
+        ORDER BY started_at DESC, visitor_id, visitor_is_user, id
+        LIMIT %(most)s
+    ) AS newest
 ), visit AS MATERIALIZED (
     SELECT * FROM latest WHERE activities <= %(most)s
 )

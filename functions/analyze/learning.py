@@ -10,16 +10,17 @@ Shards run beside each other: each has a lock and a watermark of its own, and wr
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from footfall import queries, rules, suggesting
-from footfall.database import Database, Transaction
+from footfall.database import Database, Row, Transaction
+from footfall.errors import BadDataError, TooSlowError
 from footfall.rules import NextAction
 from footfall.suggesting import array
-from footfall.telemetry import Metric, count, measure
+from footfall.telemetry import Metric, count, logger, measure
 from functions.analyze.alone import USERS, alone
 from functions.analyze.shards import Shard, all_shards
 
@@ -86,30 +87,43 @@ def _learn_users(database: Database, shard: Shard, now: datetime, has_time: Call
 
 
 def _learn_touched(database: Database, shard: Shard, now: datetime, has_time: Callable[[], bool]) -> Run:
-    position = _begin(_one(database, "progress", task=shard.task))
+    at = _begin(_one(database, "progress", task=shard.task))
     users = 0
     while has_time():
-        learned = database.run(partial(_learn_chunk, shard=shard, at=position, now=now))
-        if learned is None:
+        # About CHUNK are the shard's own. Asked for those alone, the planner would expect few and scan.
+        touched = _all(database, "touched_users", limit=CHUNK * shard.of, **_part(shard), **_where(at))
+        if not touched:
+            database.run(partial(_save, shard=shard, at=at, now=now, finished=True))
             return Run(users, finished=True)
-        position, number = learned
+        own = [row["user_id"] for row in touched if row["is_own"]]
+        # Where nothing is noted, or notes of another database, whatever else is noted says nothing either.
+        learn_of = partial(learn, now=now, anew=at.watermark == "0")
+        number = learn_in_parts(database, own, learn_of, now)
+        at = replace(at, after_touch=touched[-1]["touched_by"], after_user=touched[-1]["user_id"])
+        database.run(partial(_save, shard=shard, at=at, now=now))
         count(Metric.USERS_LEARNED, number)
         users += number
     return Run(users, finished=False)
 
 
 def _learn_expired(database: Database, shard: Shard, now: datetime, has_time: Callable[[], bool]) -> Run:
-    """Learns again whoever fell silent, as the windows close; what is learned now expires later."""
-    # Listed once, as each chunk would have to pass by all that wait for the other shards.
-    found = database.run(lambda transaction: transaction.all("expired_users", now=now, **_part(shard)))
-    expired = [row["user_id"] for row in found]
-    for done in range(0, len(expired), CHUNK):
-        if not has_time():
-            return Run(done, finished=False)
-        chunk = expired[done : done + CHUNK]
-        database.run(partial(learn, user_ids=chunk, now=now))
-        count(Metric.USERS_LEARNED, len(chunk))
-    return Run(len(expired), finished=True)
+    """Learns again whoever fell silent, as windows close and evidence fades."""
+    users = 0
+    while has_time():
+        # Many at once, as each time those that wait for the other shards are passed by.
+        limit = CHUNK * 16
+        found = _all(database, "expired_users", now=now, day=_day(now), limit=limit, **_part(shard))
+        expired = [row["user_id"] for row in found]
+        for done in range(0, len(expired), CHUNK):
+            if done and not has_time():
+                return Run(users, finished=False)
+            chunk = expired[done : done + CHUNK]
+            number = learn_in_parts(database, chunk, partial(learn, now=now), now)
+            count(Metric.USERS_LEARNED, number)
+            users += number
+        if len(expired) < limit:
+            return Run(users, finished=True)
+    return Run(users, finished=False)
 
 
 def _expect(transaction: Transaction, tasks: Sequence[str], now: datetime) -> None:
@@ -127,23 +141,36 @@ def _begin(progress: dict[str, Any]) -> Position:
     return Position(progress["watermark"], progress["next_to_come"], progress["oldest_running"])
 
 
-def _learn_chunk(
-    transaction: Transaction, shard: Shard, at: Position, now: datetime
-) -> tuple[Position, int] | None:
-    """The next position and how many users were learned about; None at the end."""
-    # About CHUNK of them are the shard's own. Asked for those alone, the planner would expect few and scan.
-    touched = transaction.all("touched_users", limit=CHUNK * shard.of, **_part(shard), **_where(at))
-    if not touched:
-        _save(transaction, shard, at.next_watermark, None, now, finished=True)
-        return None
-    own = [row["user_id"] for row in touched if row["is_own"]]
-    if own:
-        # Where nothing is noted, or notes of another database, whatever else is noted says nothing either.
-        learn(transaction, own, now, anew=at.watermark == "0")
-    last = touched[-1]
-    position = replace(at, after_touch=last["touched_by"], after_user=str(last["user_id"]))
-    _save(transaction, shard, at.watermark, position, now, finished=False)
-    return position, len(own)
+def learn_in_parts(
+    database: Database,
+    user_ids: Sequence[str],
+    learn_of: Callable[..., None],
+    now: datetime,
+    *,
+    hurries: bool = False,
+) -> int:
+    """Of how many it learned: at once, or in ever smaller parts; who is the cause is passed by."""
+
+    def work(transaction: Transaction) -> None:
+        if hurries:
+            # There isn't the time to wait as long for each part.
+            transaction.run("hurry")
+        learn_of(transaction, user_ids=user_ids)
+
+    try:
+        if user_ids:
+            database.run(work)
+        return len(user_ids)
+    except (TooSlowError, BadDataError) as error:
+        if len(user_ids) == 1:
+            said = {"user": user_ids[0], "error": str(error)}
+            logger("analyze").warning("nothing can be learned of a user", extra=said)
+            put_off = {"user_ids": array(user_ids), "now": now, "day": _day(now)}
+            database.run(lambda transaction: transaction.run("put_off", **put_off))
+            return 0
+        size = max(len(user_ids) // 16, 1)
+        parts = [user_ids[done : done + size] for done in range(0, len(user_ids), size)]
+        return sum(learn_in_parts(database, part, learn_of, now, hurries=True) for part in parts)
 
 
 def learn(transaction: Transaction, user_ids: Sequence[str], now: datetime, *, anew: bool = False) -> None:
@@ -164,7 +191,11 @@ def learn(transaction: Transaction, user_ids: Sequence[str], now: datetime, *, a
 
 def basis(now: datetime) -> dict[str, Any]:
     """What a user's tastes are reckoned by: as of which day, and the rules' own figures."""
-    return {"day": now.astimezone(UTC).date(), **rules.load().preferences}
+    return {"day": _day(now), **rules.load().preferences}
+
+
+def _day(now: datetime) -> date:
+    return now.astimezone(UTC).date()
 
 
 def _where(at: Position) -> dict[str, str]:
@@ -176,22 +207,20 @@ def _part(shard: Shard) -> dict[str, int]:
 
 
 def _save(
-    transaction: Transaction,
-    shard: Shard,
-    watermark: str,
-    resume: Position | None,
-    now: datetime,
-    *,
-    finished: bool,
+    transaction: Transaction, shard: Shard, at: Position, now: datetime, *, finished: bool = False
 ) -> None:
     transaction.run(
         "save_progress",
         task=shard.task,
-        watermark=watermark,
-        resume=json.dumps(asdict(resume)) if resume else None,
+        watermark=at.next_watermark if finished else at.watermark,
+        resume=None if finished else json.dumps(asdict(at)),
         now=now,
         finished_at=now if finished else None,
     )
+
+
+def _all(database: Database, query: str, **parameters: Any) -> list[Row]:
+    return database.run(lambda transaction: transaction.all(query, **parameters))
 
 
 def _one(database: Database, query: str, **parameters: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ WITH asked AS MATERIALIZED (
     LEFT JOIN tastes ON tastes.user_id = profiles.id
     WHERE profiles.id = ANY (%(user_ids)s::uuid[])
       AND (%(anew)s OR tastes.learned_on IS DISTINCT FROM %(day)s
-           OR profiles.engaged_by IS NULL OR profiles.engaged_by >= tastes.learned_by)
+           OR profiles.engaged_by >= tastes.learned_by)
 ), met AS MATERIALIZED (
     SELECT user_id, content_type, content_id, count(*) AS interactions, min(created_at) AS oldest,
            max(engagement_score::float8) AS strongest,
@@ -51,13 +51,16 @@ WITH asked AS MATERIALIZED (
     ))
 ), noted AS (
     INSERT INTO tastes AS taste (user_id, learned_by, learned_on, norm, waits_since)
-    SELECT user_id, pg_snapshot_xmin(pg_current_snapshot()), %(day)s, round(coalesce(norm, 0)::numeric, 6), %(now)s
+    SELECT user_id, pg_snapshot_xmin(pg_current_snapshot()), %(day)s, round(coalesce(norm, 0)::numeric, 6),
+           -- Of who never engaged there is nothing more to learn.
+           CASE WHEN norm > 0 THEN %(now)s::timestamptz END
     FROM asked
     LEFT JOIN total USING (user_id)
     ORDER BY user_id
     ON CONFLICT (user_id) DO UPDATE SET
         learned_by = excluded.learned_by, learned_on = excluded.learned_on, norm = excluded.norm,
-        waits_since = coalesce(taste.waits_since, excluded.waits_since)
+        waits_since = coalesce(taste.waits_since,
+                               CASE WHEN greatest(taste.norm, excluded.norm) > 0 THEN %(now)s::timestamptz END)
 )
 INSERT INTO user_preferences AS stored (
     user_id, preference_key, preference_value, confidence_score, source, metadata, created_at, updated_at, expires_at

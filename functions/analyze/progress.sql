@@ -22,6 +22,18 @@ SELECT greatest(extract(epoch FROM %(now)s - min(finished_at)), 0)::float8 AS se
 FROM analysis_state
 WHERE task = ANY (%(tasks)s);
 
+-- hurry --
+-- Ends what takes long sooner, to the end of this transaction.
+SET LOCAL statement_timeout = '10s';
+
+-- put_off --
+-- Has these users, of whom nothing can be learned today, keep nobody waiting; the next touch, or day, tries again.
+WITH kept AS (
+    UPDATE user_preferences SET expires_at = %(now)s::timestamptz + interval '1 day'
+    WHERE user_id = ANY (%(user_ids)s::uuid[]) AND source <> 'explicit' AND expires_at <= %(now)s
+)
+UPDATE tastes SET learned_on = %(day)s, waits_since = NULL WHERE user_id = ANY (%(user_ids)s::uuid[]);
+
 -- progress --
 -- How far learning has come, and what a run that begins now can see.
 SELECT
@@ -55,8 +67,13 @@ ORDER BY profiles.touched_by, profiles.id
 LIMIT %(limit)s;
 
 -- expired_users --
--- This shard's users of whom something rests on events that have left the window.
-SELECT DISTINCT user_id::text
-FROM user_preferences
-WHERE source <> 'explicit' AND expires_at <= %(now)s
-  AND mod(get_byte(sha256(uuid_send(user_id)), 0), %(shards)s) = %(shard)s;
+-- This shard's users of whom something rests on events that have left the window, or has not faded for three days.
+SELECT user_id::text
+FROM (
+    SELECT user_id FROM user_preferences WHERE source <> 'explicit' AND expires_at <= %(now)s
+    UNION
+    SELECT user_id FROM tastes WHERE norm > 0 AND learned_on <= %(day)s::date - 3
+) AS silent
+WHERE mod(get_byte(sha256(uuid_send(user_id)), 0), %(shards)s) = %(shard)s
+ORDER BY user_id
+LIMIT %(limit)s;

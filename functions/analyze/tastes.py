@@ -11,7 +11,7 @@ from functools import partial
 from footfall.database import Database, Transaction
 from footfall.suggesting import array
 from functions.analyze.alone import TASTES, alone
-from functions.analyze.learning import Run, basis
+from functions.analyze.learning import Run, basis, learn_in_parts
 
 # Users of a transaction, and of a run.
 LOT = 20
@@ -37,12 +37,16 @@ def _learn(database: Database, waiting: Sequence[str], now: datetime, has_time: 
     for done in range(0, len(waiting), LOT):
         if not has_time():
             return done
-        database.run(partial(_learn_lot, user_ids=waiting[done : done + LOT], now=now))
+        lot = waiting[done : done + LOT]
+        learn_in_parts(database, lot, partial(learn_lot, now=now), now)
     return len(waiting)
 
 
-def _learn_lot(transaction: Transaction, user_ids: Sequence[str], now: datetime) -> None:
+def learn_lot(transaction: Transaction, user_ids: Sequence[str], now: datetime) -> None:
+    """What is dear to learn of these users, whether they wait for it or not."""
     everyone = array(user_ids)
+    # First, so that what commits meanwhile has its user wait again.
+    transaction.run("take_waiting", user_ids=everyone)
     transaction.run("learn_attributes", user_ids=everyone, now=now, **basis(now))
     found = transaction.all("similar_users", user_ids=everyone, now=now)
     transaction.run("write_similar_users", found=json.dumps(found, default=str), now=now)

@@ -6,6 +6,13 @@ WHERE waits_since IS NOT NULL
 ORDER BY waits_since, user_id
 LIMIT %(limit)s;
 
+-- take_waiting --
+-- Notes that these users wait no longer; who engages from here on waits again.
+WITH taken AS (
+    SELECT user_id FROM tastes WHERE user_id = ANY (%(user_ids)s::uuid[]) ORDER BY user_id FOR UPDATE
+)
+UPDATE tastes SET waits_since = NULL FROM taken WHERE tastes.user_id = taken.user_id;
+
 -- learn_attributes --
 -- Which attributes and authors of content these users like: each one's share of their engagement of 30 days.
 WITH met AS MATERIALIZED (
@@ -77,15 +84,10 @@ WHERE stored.source <> 'explicit'
                         excluded.expires_at);
 
 -- write_similar_users --
--- Keeps who is alike, and notes that these users wait no longer.
-WITH found AS MATERIALIZED (
-    SELECT user_id, users::uuid[], similarities::real[], shared::integer[]
-    FROM jsonb_to_recordset(%(found)s::text::jsonb) AS found (user_id uuid, users text, similarities text, shared text)
-), noted AS (
-    UPDATE tastes SET waits_since = NULL FROM found WHERE tastes.user_id = found.user_id
-)
+-- Keeps who is alike.
 INSERT INTO similar_users (user_id, users, similarities, shared, computed_at)
-SELECT user_id, users, similarities, shared, %(now)s FROM found
+SELECT user_id, users::uuid[], similarities::real[], shared::integer[], %(now)s
+FROM jsonb_to_recordset(%(found)s::text::jsonb) AS found (user_id uuid, users text, similarities text, shared text)
 ORDER BY user_id
 ON CONFLICT (user_id) DO UPDATE SET
     users = excluded.users, similarities = excluded.similarities, shared = excluded.shared,

@@ -19,7 +19,9 @@ WITH met AS (
                * exp(-ln(2::float8) / 86400 * (date_part('epoch', %(day)s::date + 1) - date_part('epoch', created_at))))
                AS score
     FROM content_interactions
-    WHERE created_at > %(now)s - interval '7 days' AND created_at <= %(now)s AND NOT is_bot
+    -- To the end of the latest minute that interactions_lately counts.
+    WHERE created_at > %(now)s - interval '7 days' AND created_at < date_trunc('minute', %(now)s::timestamptz) + interval '1 minute'
+      AND NOT is_bot
     GROUP BY content_type, content_id, person
 ), learned AS MATERIALIZED (
     SELECT content_type, content_id, round(sum(score) * 1e9) / 1e9 AS score, count(*) AS people

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from footfall.database import Row, Transaction
-from footfall.journeys import SILENCE, Level, Model, context_of
+from footfall.journeys import SILENCE, START, Level, Model, context_of
 
 
 def journey(transaction: Transaction, latest: Sequence[Row], now: datetime) -> dict[str, Any]:
@@ -14,12 +14,14 @@ def journey(transaction: Transaction, latest: Sequence[Row], now: datetime) -> d
     model = _model(transaction, context_of(history))
     is_enough = bool(latest) and model.is_enough
     answers = model.predict(history) if is_enough else ()
+    # By the names that the user's own actions have, also of those that count as one.
+    length = sum(symbol != START for symbol in model.context(history)) if is_enough else 0
     return {
         "journey": [{"action": one.action, "probability": round(one.probability, 4)} for one in answers],
         "journey_basis": {
             "enough": is_enough,
             "sessions": model.visits,
-            "after": [symbol for symbol in model.context(history) if symbol] if is_enough else [],
+            "after": history[len(history) - length :],
         },
     }
 

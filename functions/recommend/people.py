@@ -55,7 +55,8 @@ def insights(transaction: Transaction, user_id: str, now: datetime) -> dict[str,
         "intent": rules.load().intent(latest),
         "active_hours": active.get("hours", []),
         **journey(transaction, latest, now),
-        "time_zone": profile and profile["time_zone"],
+        # The hours' own; the user may be elsewhere by now.
+        "time_zone": active.get("time_zone") or (profile and profile["time_zone"]),
         "updated_at": profile and profile["computed_at"],
     }
 
@@ -178,7 +179,10 @@ def key_of(said: str) -> str:
     """The key as it is stored: an author by UUID, an attribute's value in small letters."""
     if said.startswith(AUTHOR):
         return AUTHOR + ids.to_uuid("user", said.removeprefix(AUTHOR))
-    return said.lower() if said.startswith(ATTRIBUTE) else said
+    if said.startswith(ATTRIBUTE):
+        name, colon, value = said.removeprefix(ATTRIBUTE).partition(":")
+        return f"{ATTRIBUTE}{name}{colon}{value.lower()}"
+    return said
 
 
 def _text(value: Any) -> str:

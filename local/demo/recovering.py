@@ -214,14 +214,15 @@ def calibration(hidden: Sequence[Hidden], told: Mapping[str, Mapping[str, Any]])
         likings = [liking for liking in told[one.user_id]["preferences"] if _is_learned_type(liking)]
         if likings:
             best = max(likings, key=lambda liking: liking["value"]["score"])
-            said.append((best["confidence"], best["value"]["type"] == _top(one.types)))
+            said.append((best["confidence"], one.user_id, best["value"]["type"] == _top(one.types)))
+    # Where it ties, by what has nothing to do with being right.
     said.sort()
     fifth = max(-(-len(said) // 5), 1)
     return [
         Figure(
             f"favourite right, at a confidence of {part[0][0]:.2f} to {part[-1][0]:.2f} (mean)",
-            statistics.mean(right for _, right in part),
-            statistics.mean(confidence for confidence, _ in part),
+            statistics.mean(right for *_, right in part),
+            statistics.mean(confidence for confidence, *_ in part),
             len(part),
         )
         for part in (said[at : at + fifth] for at in range(0, len(said), fifth))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from footfall.database import Database
 from footfall.errors import DatabaseUnavailableError
-from functions.analyze import learning, tastes, trends
+from functions.analyze import journeys, learning, tastes, trends
 from functions.analyze.shards import all_shards
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +50,7 @@ def main(url: str, now: datetime) -> None:
             trends.learn(database, now, patience=30)
             learning.analyze(database, all_shards(1), now, lambda: True, patience=30)
             tastes.learn(database, now, lambda: True, patience=30)
+            journeys.learn(database, now, patience=30)
         except DatabaseUnavailableError:
             database.close()
 

@@ -22,7 +22,10 @@ HOUR = timedelta(hours=1)
 FAR = str(2**62)
 
 
-LEARNED = ("user_preferences", "suggestions", "content_trends", "analysis_state", "tastes", "similar_users")
+LEARNED = (
+    *("user_preferences", "suggestions", "content_trends", "analysis_state", "tastes", "similar_users"),
+    *("journey_model", "journey_contexts"),
+)
 
 
 def learned(site: Site) -> set[str]:

@@ -16,6 +16,7 @@ import psycopg
 import pytest
 
 from footfall.settings import Settings
+from functions.analyze import journeys
 from functions.maintain.handler import maintain
 from functions.session.consuming import consume
 from local.postgres.roles import let_in
@@ -32,13 +33,20 @@ KILLS = 10
 KINDS = ["project", "job", "article"]
 OPTIONS = {"fsync": "off", "autovacuum": "off"}
 # When it was learned differs, and what says up to which transaction; nothing else.
-TIMES = ["id", "created_at", "updated_at", "computed_at", "learned_by"]
+TIMES = ["id", "created_at", "updated_at", "computed_at", "learned_by", "learned_at"]
 OWN = {
     "user_preferences": "source = 'inferred' AND preference_key ~ '^(content_type:|active_hours)'",
     "content_trends": "true",
 }
-ALL = {**dict.fromkeys(["user_preferences", "suggestions", "similar_users", "tastes"], "true"), **OWN} | {
-    "user_preferences": "true"
+ALL = {
+    **OWN,
+    **dict.fromkeys(
+        [
+            *("user_preferences", "suggestions", "similar_users", "tastes"),
+            *("journey_model", "journey_contexts"),
+        ],
+        "true",
+    ),
 }
 
 
@@ -81,9 +89,11 @@ def test_whoever_is_killed_the_same_is_learned(server: PostgresServer) -> None:
     with Site(server.url()) as site:
         found = dump(site, ALL)
         forget(site)
+        journeys.learn(site.learner, NOW)
         until(lambda: site.analyze(NOW).finished and is_quiet(site))
         clean = dump(site, ALL)
     assert len(clean["suggestions"]) == USERS
+    assert clean["journey_contexts"]
     assert any(row["users"] for row in clean["similar_users"])
     assert {row["source"] for row in clean["user_preferences"]} == {"inferred", "ml_predicted"}
     assert grown == {
@@ -101,7 +111,7 @@ def events_of(chance: random.Random, number: int) -> list[Json]:
     return [
         meets(user, f"c {content}", at, chance.choice(["view", "like"]), KINDS[content % 3])
         if chance.random() < 0.7
-        else does(user, at)
+        else does(user, at, session_id=f"visit of {user}", anonymous_id=f"device of {user}")
         for at in moments
         for content in [min(chance.randrange(40), chance.randrange(40))]
     ]
@@ -151,6 +161,7 @@ def is_quiet(site: Site) -> bool:
             "SELECT EXISTS (SELECT FROM analysis_state WHERE task LIKE 'users%%' AND resume IS NULL"
             " AND watermark > (SELECT max(touched_by) FROM profiles))"
             " AND NOT EXISTS (SELECT FROM tastes WHERE waits_since IS NOT NULL)"
+            " AND EXISTS (SELECT FROM journey_model)"
         )
     )
 

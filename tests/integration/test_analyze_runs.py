@@ -136,17 +136,27 @@ class TestCrash:
         crowd.analyze(NOW)
         assert in_parts == tables(crowd)
 
-    def test_a_chunk_is_learned_whole_or_not_at_all(self, crowd: Site) -> None:
+    @pytest.mark.parametrize("code", ["query_canceled", "check_violation"])
+    @pytest.mark.parametrize("size", [2, 1000])
+    def test_who_cannot_be_learned_of_keeps_nobody_else_waiting(
+        self, crowd: Site, monkeypatch: pytest.MonkeyPatch, code: str, size: int
+    ) -> None:
+        monkeypatch.setattr(learning, "CHUNK", size)
         crowd.connection.execute(
-            "ALTER TABLE suggestions ADD CONSTRAINT breaks"
-            f" CHECK (user_id <> '{user_id('user 3')}') NOT VALID"
+            "CREATE FUNCTION breaks() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            f" IF new.user_id = '{user_id('user 3')}' THEN"
+            f" RAISE 'statement timeout' USING ERRCODE = '{code}'; END IF; RETURN new; END $$"
         )
-        with pytest.raises(Exception, match="breaks"):
-            crowd.analyze(NOW)
-        assert learned(crowd) == {user_id("user 0"), user_id("user 1")}
-        assert not crowd.preferences("user 2")
-        crowd.connection.execute("ALTER TABLE suggestions DROP CONSTRAINT breaks")
-        assert crowd.analyze(NOW) == Run(5, finished=True)
+        crowd.connection.execute(
+            "CREATE TRIGGER breaks BEFORE INSERT ON suggestions FOR EACH ROW EXECUTE FUNCTION breaks()"
+        )
+        assert crowd.analyze(NOW) == Run(6, finished=True)
+        assert learned(crowd) == {user_id(user) for user in PEOPLE} - {user_id("user 3")}
+        assert not crowd.preferences("user 3")
+        crowd.connection.execute("DROP TRIGGER breaks ON suggestions")
+        crowd.send(does("user 3", NOW), at=NOW)
+        assert crowd.analyze(NOW).finished
+        assert learned(crowd) == {user_id(user) for user in PEOPLE}
 
     def test_a_second_run_beside_one_does_nothing(self, crowd: Site) -> None:
         beside = Database(let_in(crowd.url, "footfall_analyze"), learning.QUERIES)

@@ -67,7 +67,9 @@ def shards_hold(site: Site, of: int) -> list[tuple[set[str], set[str]]]:
         part: Json = {"shard": shard.number, "shards": shard.of}
         scan: Json = {"watermark": "0", "until": END, "after_touch": "0", "after_user": learning.NOBODY}
         touched = site.learner.run(lambda t: t.all("touched_users", limit=10_000, **part, **scan))
-        expired = site.learner.run(lambda t: t.all("expired_users", now=NOW, **part))
+        expired = site.learner.run(
+            lambda t: t.all("expired_users", now=NOW, day=NOW.date(), limit=10_000, **part)
+        )
         return {str(row["user_id"]) for row in touched if row["is_own"]}, {
             str(row["user_id"]) for row in expired
         }
@@ -347,7 +349,12 @@ class TestHandler:
         held = [touched for touched, _ in shards_hold(site, NUMBER)]
         poison = min(held[1])
         site.connection.execute(
-            f"ALTER TABLE suggestions ADD CONSTRAINT breaks CHECK (user_id <> '{poison}') NOT VALID".encode()
+            "CREATE FUNCTION breaks() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            f" IF new.user_id = '{poison}' THEN RAISE 'breaks' USING ERRCODE = 'internal_error';"
+            " END IF; RETURN new; END $$".encode()
+        )
+        site.connection.execute(
+            "CREATE TRIGGER breaks BEFORE INSERT ON suggestions FOR EACH ROW EXECUTE FUNCTION breaks()"
         )
         with pytest.raises(Exception, match="breaks"):
             self.run({})

@@ -17,7 +17,7 @@ from functions.session.consuming import consume
 from local.postgres.roles import let_in
 from tests.integration.learning_runs import held_up
 from tests.integration.waiting import until
-from tests.site import Json, Site, does, meets, there_is, user_id
+from tests.site import Json, Site, by_a_bot, does, meets, there_is, user_id
 
 NOW = month(datetime.now(UTC), -1) + timedelta(days=14, hours=12)
 DAY = timedelta(days=1)
@@ -71,6 +71,16 @@ class TestAttributes:
         learned = site.preferences("ada")["attribute:skills:python"]
         assert learned["metadata"] == {"interactions": 2, "pieces": 2, "days": 30}
         assert learned["expires_at"] == NOW.replace(hour=0) + 31 * DAY
+
+    def test_leave_bots_out(self, site: Site) -> None:
+        site.send(
+            *(there_is(name, NOW, attributes={"skills": ["python"]}) for name in "ab"),
+            meets("ada", "a", NOW),
+            by_a_bot(meets("ada", "b", NOW)),
+            at=NOW,
+        )
+        site.analyze(NOW)
+        assert scores(site, "ada") == {"content_type:project": 1}
 
     def test_are_the_strongest_twenty(self, site: Site) -> None:
         tags = [f"tag {n:02}" for n in range(30)]

@@ -2,20 +2,24 @@
 
 import json
 import math
+import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from footfall.database import Database
 from footfall.months import month
 from footfall.suggesting import array
 from functions.analyze import learning, tastes
+from local.postgres.roles import let_in
 from tests.integration.waiting import until
-from tests.site import Site, meets, user_id
+from tests.site import Site, by_a_bot, meets, user_id
 
 NOW = month(datetime.now(UTC), -1) + timedelta(days=14, hours=12)
 DAY = timedelta(days=1)
@@ -141,3 +145,60 @@ def test_look_back_thirty_days(site: Site) -> None:
     site.send(meets("ada", "a", NOW), meets("grace", "a", NOW - 31 * DAY), meets("grace", "b", NOW), at=NOW)
     site.analyze(NOW)
     assert known(site)[user_id("ada")] == []
+
+
+def test_who_engages_while_tastes_are_learned_waits_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.send(meets("ada", "a", NOW), at=NOW)
+    site.learner.run(partial(learning.learn, user_ids=[user_id("ada")], now=NOW))
+    beside = Database(let_in(site.url, "footfall_analyze"), learning.QUERIES)
+    learner = threading.Thread(
+        target=beside.run, args=[partial(learning.learn, user_ids=[user_id("ada")], now=NOW)]
+    )
+    waits = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+
+    def meanwhile(now: datetime) -> dict[str, Any]:
+        if learner.ident is None:
+            site.send(meets("ada", "b", NOW), at=NOW)
+            learner.start()
+            until(lambda: not learner.is_alive() or site.value(waits) > 0)
+        return learning.basis(now)
+
+    monkeypatch.setattr(tastes, "basis", meanwhile)
+    assert tastes.learn(site.learner, NOW, lambda: True).users == 1
+    learner.join()
+    beside.close()
+    assert site.value("SELECT count(*) FROM tastes WHERE waits_since IS NOT NULL") == 1
+
+
+def test_leave_bots_out(site: Site) -> None:
+    site.send(
+        meets("ada", "a", NOW),
+        meets("grace", "a", NOW),
+        by_a_bot(meets("crawler", "a", NOW)),
+        by_a_bot(meets("ada", "b", NOW)),
+        meets("linus", "b", NOW),
+        at=NOW,
+    )
+    site.analyze(NOW)
+    assert known(site)[user_id("ada")] == [(user_id("grace"), 1.0, 1)]
+
+
+def test_go_though_the_user_said_all_that_is_liked(site: Site) -> None:
+    site.send(meets("ada", "a", NOW), meets("grace", "a", NOW), at=NOW)
+    site.rows(
+        "INSERT INTO user_preferences (user_id, preference_key, preference_value, confidence_score, source)"
+        " VALUES (%s, 'content_type:project', %s, 1, 'explicit') RETURNING 1",
+        user_id("ada"),
+        '{"type": "project", "score": 1}',
+    )
+    site.analyze(NOW)
+    assert known(site)[user_id("ada")] != []
+    for days in range(1, 40, 3):
+        site.analyze(NOW + days * DAY)
+    assert known(site)[user_id("ada")] == []
+    assert site.value("SELECT max(norm) FROM tastes") == 0

@@ -179,3 +179,11 @@ class TestModel:
 
     def test_folds_by_name_where_symbols_are_as_frequent(self) -> None:
         assert vocabulary(learn([["c", "b", "a"]], 2)) == [RARE, "a", "b"]
+
+
+def test_what_is_rare_is_one_also_where_it_comes_before() -> None:
+    visits = [["a", f"rare {number}", "b", "c"] if number % 2 else ["a", "b", "e"] for number in range(400)]
+    model = learn(visits, most_symbols=4)
+    assert model.context(["a", "never seen", "b"])[-2:] == (RARE, "b")
+    best = model.predict(["a", "never seen", "b"])[0]
+    assert (best.action, best.probability > 0.9) == ("c", True)

@@ -17,6 +17,8 @@ COMMENT ON COLUMN tastes.norm IS 'Length of the vector of engagement with each p
 COMMENT ON COLUMN tastes.waits_since IS 'Since when attributes, authors and who is alike are to be learned anew, which is done of so many users in a run; null: nothing changed since.';
 CREATE INDEX tastes_waiting ON tastes (waits_since, user_id) WHERE waits_since IS NOT NULL;
 COMMENT ON INDEX tastes_waiting IS 'analyze: users_waiting.';
+CREATE INDEX tastes_by_day ON tastes (learned_on) WHERE norm > 0;
+COMMENT ON INDEX tastes_by_day IS 'analyze: expired_users.';
 
 CREATE TABLE similar_users (
     user_id uuid PRIMARY KEY,
@@ -33,7 +35,7 @@ COMMENT ON COLUMN similar_users.shared IS 'With how many pieces of content both 
 COMMENT ON TABLE user_preferences IS 'What a user likes and when, said or learned. Holds a person: user_id, preference_key (author:…).';
 COMMENT ON COLUMN user_preferences.preference_key IS 'content_type:<type>, attribute:<name>:<value> (of the content''s attributes that rules.toml names, in small letters), author:<id as a UUID>, active_hours, or a key of the product''s own.';
 COMMENT ON COLUMN user_preferences.preference_value IS '{"score"} with the score 0 to 1, of a content type also its "type"; {"hours","time_zone"}; or what the product put.';
-COMMENT ON COLUMN user_preferences.confidence_score IS '0 to 1, 1 only where the user said it; learned e / (e + prior), with e the faded engagement that speaks for it and the prior of rules.toml: what share of the uncertainty the user''s own behaviour has removed.';
+COMMENT ON COLUMN user_preferences.confidence_score IS '0 to 1, 1 only where the user said it; of a type, attribute or author e / (e + prior), with e the faded engagement that speaks for it and the prior of rules.toml; of active hours n / (n + 20), with n the activities of seven days; what is ml_predicted at most half.';
 COMMENT ON COLUMN user_preferences.source IS 'explicit: the user said it, and learning leaves it alone until it is deleted; inferred: from own behaviour, each run writes it anew; ml_predicted: from people alike, gives way to both.';
 DROP INDEX user_preferences_by_expiry;
 CREATE INDEX user_preferences_by_expiry ON user_preferences (expires_at) WHERE source <> 'explicit';
@@ -52,6 +54,8 @@ CREATE INDEX content_interactions_by_content ON content_interactions (content_id
 COMMENT ON INDEX content_interactions_by_content IS 'common: similar_users (who else met the same content).';
 COMMENT ON INDEX content_by_age IS 'recommend: feed (newest of a type); common: opportunities.';
 COMMENT ON INDEX content_by_author IS 'common: own_projects.';
+
+COMMENT ON TABLE analysis_state IS 'How far each task of analyze has come. Holds a person: resume (the last of a chunk, until the run is whole).';
 
 -- Nothing is noted of anybody yet, so everybody is looked at once.
 UPDATE analysis_state SET watermark = '0', resume = NULL WHERE task LIKE 'users%';

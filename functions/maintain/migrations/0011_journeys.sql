@@ -32,7 +32,7 @@ CREATE TABLE journey_contexts (
     symbols text[] NOT NULL,
     counts integer[] NOT NULL
 );
-COMMENT ON TABLE journey_contexts IS 'What followed what in visits, counted over everybody.';
+COMMENT ON TABLE journey_contexts IS 'What followed what in visits, counted over everybody. Names of actions are as the product sent them: put no person''s name or id into an action.';
 COMMENT ON COLUMN journey_contexts.context IS 'The symbols before (journey_symbol), the latest last; the empty text is a visit''s beginning, a blank stands for all rare symbols.';
 COMMENT ON COLUMN journey_contexts.symbols IS 'What followed, with counts in the same places.';
 COMMENT ON COLUMN journey_contexts.counts IS 'How often, after the longest contexts and at a visit''s beginning; else how many different symbols stood before.';

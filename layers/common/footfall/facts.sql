@@ -12,7 +12,7 @@ LEFT JOIN content ON content.author_id = asked.user_id AND content_type = %(proj
 GROUP BY asked.user_id;
 
 -- opportunities --
--- How many of the newest opportunities these users haven't met, and how many of them match.
+-- How many of the opportunities (of the newest 2,000) these users haven't met, and how many of them match.
 WITH newest AS MATERIALIZED (
     SELECT row_number() OVER () AS number, found.*
     FROM (
@@ -21,7 +21,7 @@ WITH newest AS MATERIALIZED (
           AND coalesce(published_at, first_seen_at) > %(now)s - make_interval(days => %(new_within_days)s)
           AND coalesce(published_at, first_seen_at) <= %(now)s
         ORDER BY coalesce(published_at, first_seen_at) DESC
-        LIMIT 500
+        LIMIT 2000
     ) AS found
 ), met AS MATERIALIZED (
     -- By user, not by opportunity: what is new may have been met by very many.
@@ -33,18 +33,12 @@ WITH newest AS MATERIALIZED (
     SELECT user_id, number FROM met JOIN newest USING (content_type, content_id)
     UNION
     SELECT author_id, number FROM newest WHERE author_id = ANY (%(user_ids)s::uuid[])
-), wanted AS MATERIALIZED (
-    SELECT lower(value #>> '{}') AS value, array_agg(DISTINCT number) AS numbers
+), bits AS MATERIALIZED (
+    -- One bit for each opportunity: to count those of several skills is to join their bits.
+    SELECT lower(value #>> '{}') AS value, bit_or(set_bit(repeat('0', 2000)::bit(2000), number::integer - 1, 1)) AS set
     FROM newest
     CROSS JOIN LATERAL jsonb_path_query(attributes -> %(match_key)s, '$[*]') AS value
     GROUP BY 1
-), bits AS MATERIALIZED (
-    -- One bit for each opportunity: to count those of several skills is to join their bits.
-    SELECT value, (
-        SELECT string_agg(CASE WHEN number = ANY (numbers) THEN '1' ELSE '0' END, '' ORDER BY number)::bit(500)
-        FROM generate_series(1, 500) AS number
-    ) AS set
-    FROM wanted
 ), matching AS (
     SELECT owner_id AS user_id, bit_or(bits.set) AS set
     FROM traits

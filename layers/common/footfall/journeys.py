@@ -82,7 +82,10 @@ class Model:
 
     def context(self, history: Sequence[str]) -> Context:
         """The longest known context that the symbols of a visit end with."""
-        context = context_of(history, len(self.levels))
+        known = self.table.get((), {})
+        context = tuple(
+            one if one in known or one == START else RARE for one in context_of(history, len(self.levels))
+        )
         while context not in self.table and context:
             context = context[1:]
         return context
