@@ -2,8 +2,10 @@
 
 import random
 import uuid
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from functools import partial
 from hashlib import md5
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,9 @@ from typing import Any
 import psycopg
 
 from benchmarks.framework import Bench, BenchmarkError
-from footfall import queries
+from footfall import journeys, queries
 from footfall.database import Database, connect
+from functions.analyze import journeys as visits_learned
 from functions.analyze import learning, tastes, trends
 from functions.analyze.shards import all_shards
 
@@ -61,6 +64,13 @@ def learnable(bench: Bench, full: Size, active: int) -> Populated:
     """One of which everybody was learned, as of noon, and a table `active` of so many of them."""
     size = full.at(bench.scale)
     return bench.once(f"learnable {size}", lambda: _make_learnable(bench, size, active))
+
+
+def readable(bench: Bench, full: Size, users: Sequence[str]) -> Populated:
+    """The same with all that is learned of these users in turns, and journeys of made-up visits."""
+    where = learnable(bench, full, 1)
+    bench.once(f"readable {where.size}", lambda: _make_readable(bench, where, users))
+    return where
 
 
 def noon(bench: Bench) -> datetime:
@@ -115,6 +125,22 @@ def _make_learnable(bench: Bench, size: Size, active: int) -> Populated:
     with connect(url) as connection:
         connection.execute("CHECKPOINT")
     return Populated(url, size)
+
+
+def _make_readable(bench: Bench, where: Populated, users: Sequence[str]) -> None:
+    source = random.Random(5)
+    symbols = [f"content_interaction:view_{kind}" for kind in ("project", "job", "article", "profile")]
+    visits = [source.choices([*symbols, "page_view", "search"], k=8) for _ in range(20_000)]
+    model = journeys.learn(visits)
+    database = Database(where.url, learning.QUERIES, statement_seconds=600)
+    database.run(lambda transaction: visits_learned.keep(transaction, model, {}, noon(bench)))
+    for done in range(0, len(users), tastes.LOT):
+        lot = users[done : done + tastes.LOT]
+        database.run(partial(tastes.learn_lot, user_ids=lot, now=noon(bench)))
+    database.close()
+    with connect(where.url) as connection:
+        connection.execute("VACUUM ANALYZE")
+        connection.execute("CHECKPOINT")
 
 
 def _fill(connection: psycopg.Connection[dict[str, Any]], parameters: dict[str, Any]) -> None:

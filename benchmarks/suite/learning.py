@@ -1,4 +1,4 @@
-"""A run of analyze over everybody who was active for fifteen minutes."""
+"""A run of analyze's users' task over everybody who was active for fifteen minutes."""
 
 import statistics
 from collections.abc import Callable

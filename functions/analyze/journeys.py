@@ -43,7 +43,7 @@ def learn(database: Database, now: datetime, patience: float = 0.0) -> bool:
     def work() -> bool:
         visits = database.run(lambda transaction: _visits(transaction, now))
         model = journeys.learn(visits, MOST_SYMBOLS)
-        database.run(lambda transaction: _replace(transaction, model, basis, now))
+        database.run(lambda transaction: keep(transaction, model, basis, now))
         return True
 
     return bool(alone(database, JOURNEYS, work))
@@ -65,7 +65,8 @@ def _visits(transaction: Transaction, now: datetime) -> list[list[str]]:
     return [row["symbols"] for row in found]
 
 
-def _replace(transaction: Transaction, model: Model, basis: Mapping[str, Any], now: datetime) -> None:
+def keep(transaction: Transaction, model: Model, basis: Mapping[str, Any], now: datetime) -> None:
+    """Instead of whatever was learned before."""
     transaction.run(
         "keep_journey_model",
         visits=model.visits,

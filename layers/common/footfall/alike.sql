@@ -1,6 +1,6 @@
 -- similar_users --
 -- Of each of these users the fifty most alike, by the cosine of their engagement with content in 30 days: of the
--- latest fifty pieces, each with the 200 who met it last.
+-- latest fifty pieces, each with its latest 200 interactions.
 WITH mine AS MATERIALIZED (
     SELECT user_id, weight, dense_rank() OVER (ORDER BY content_id, content_type) AS item, content_type, content_id
     FROM unnest(%(user_ids)s::uuid[]) AS asked (user_id)
