@@ -6,13 +6,13 @@ WITH clicks AS MATERIALIZED (
     SELECT feed_id, content_type, content_id, user_id, anonymous_id, created_at, engagement_score
     FROM content_interactions
     WHERE feed_id IS NOT NULL AND NOT is_bot
-      AND created_at >= %(since)s - interval '5 minutes' AND created_at < %(until)s + interval '1 day'
+      AND created_at >= %(since)s::timestamptz - interval '5 minutes' AND created_at < %(until)s::timestamptz + interval '1 day'
 ), shown AS MATERIALIZED (
     SELECT unit_id, unit_is_user, assignments.arm, holdout_share, strategy, position, feed_id,
            content_type, content_id, user_id, anonymous_id, shown_at
     FROM impressions
     JOIN assignments ON visitor_id = coalesce(user_id, anonymous_id) AND visitor_is_user = (user_id IS NOT NULL)
-    WHERE shown_at >= %(since)s AND shown_at < %(until)s AND impressions.arm <> 'none'
+    WHERE shown_at >= %(since)s::timestamptz AND shown_at < %(until)s::timestamptz AND impressions.arm <> 'none'
 ), clicked AS MATERIALIZED (
     SELECT feed_id, position, max(engagement_score)::float8 AS engagement
     FROM shown
@@ -43,7 +43,7 @@ WITH clicks AS MATERIALIZED (
 ), assigned AS (
     SELECT arm, holdout_share, count(*) AS visitors
     FROM assignments
-    WHERE (visitor_id, visitor_is_user) = (unit_id, unit_is_user) AND exposed_at < %(until)s
+    WHERE (visitor_id, visitor_is_user) = (unit_id, unit_is_user) AND exposed_at < %(until)s::timestamptz
     GROUP BY arm, holdout_share
 ), rates AS (
     SELECT place, sum(clicked) / sum(shown) AS rate FROM by_place WHERE arm = 'personal' GROUP BY place

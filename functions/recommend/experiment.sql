@@ -1,14 +1,17 @@
 -- assignment --
 -- The arm that a visitor has: their own, or that of whom a user was before a login that came before the first feed as
 -- a user, though it may have been heard of later. is_own says that it is noted.
-WITH own AS (
-    SELECT * FROM assignments WHERE visitor_id = %(visitor_id)s AND visitor_is_user = %(visitor_is_user)s
+WITH visitor AS MATERIALIZED (
+    SELECT %(visitor_id)s::uuid AS id, %(visitor_is_user)s::boolean AS is_user
+), own AS (
+    SELECT assignments.* FROM assignments JOIN visitor ON (visitor_id, visitor_is_user) = (visitor.id, visitor.is_user)
 ), before AS (
     SELECT assignments.*
-    FROM identities
+    FROM visitor
+    JOIN identities ON visitor.is_user AND identities.user_id = visitor.id
     JOIN assignments ON assignments.visitor_id = identities.anonymous_id AND NOT assignments.visitor_is_user
     CROSS JOIN LATERAL identity_owner(identities.anonymous_id) AS owner
-    WHERE %(visitor_is_user)s AND identities.user_id = %(visitor_id)s AND owner.user_id = identities.user_id
+    WHERE owner.user_id = identities.user_id
       AND greatest(identities.verified_at, assignments.exposed_at) <= coalesce((SELECT exposed_at FROM own), %(now)s)
       AND (owner.shared_at IS NULL OR assignments.exposed_at < owner.shared_at)
 )
