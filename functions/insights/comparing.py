@@ -3,8 +3,9 @@
 A visitor is shown many items and one visitor's clicks are alike, so the variance of a rate is that of a
 ratio of sums over visitors (the delta method: Deng, Knoblich & Lu, KDD 2018, 3.1). Where the holdout's share
 was changed, visitors weigh by how improbable their arm was, as else those of one time would stand for those
-of another. An interval of a quotient is that of its logarithm. Whether as many were held out as should be is
-a chi-square test at 0.001, as a wrong ratio makes all else wrong (Fabijan et al., KDD 2019).
+of another. An interval of a quotient is that of its logarithm, by Student's t, with the visitors who clicked in
+the smaller arm for degrees of freedom: the others hardly inform the variance. Whether as many were held out as
+should be is a chi-square test at 0.001, as a wrong ratio makes all else wrong (Fabijan et al., KDD 2019).
 """
 
 import math
@@ -57,12 +58,13 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Uplift:
-    """Of a rate over the holdout's: 0.1 is a tenth more; with its interval."""
+    """Of a rate over the holdout's: 0.1 is a tenth more; with its interval, and what that rests on."""
 
     value: float
     low: float
     high: float
     error: float
+    reach: float
 
     @property
     def verdict(self) -> Verdict:
@@ -71,12 +73,12 @@ class Uplift:
     @property
     def detectable(self) -> float:
         """The smallest uplift that so much evidence would show four times of five."""
-        return math.expm1((quantile() + _NORMAL.inv_cdf(POWER)) * self.error)
+        return math.expm1((self.reach + _NORMAL.inv_cdf(POWER)) * self.error)
 
     @property
     def times_more(self) -> float:
         """How many times the evidence it takes to detect WORTH_SEEING, 1 at least."""
-        needed = math.log1p(WORTH_SEEING) / (quantile() + _NORMAL.inv_cdf(POWER))
+        needed = math.log1p(WORTH_SEEING) / (self.reach + _NORMAL.inv_cdf(POWER))
         return max((self.error / needed) ** 2, 1.0)
 
 
@@ -107,8 +109,13 @@ class Strategy:
     against_expected_interval: tuple[float, float] | None
 
 
-def quantile(confidence: float = CONFIDENCE) -> float:
-    return _NORMAL.inv_cdf((1 + confidence) / 2)
+def quantile(degrees: int, confidence: float = CONFIDENCE) -> float:
+    """How many standard errors an interval reaches: Student's t (Abramowitz & Stegun 26.7.5)."""
+    z = _NORMAL.inv_cdf((1 + confidence) / 2)
+    first = (z**3 + z) / 4
+    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    return z + first / degrees + second / degrees**2 + third / degrees**3
 
 
 def arm(name: str, groups: Iterable[Sums]) -> Arm:
@@ -145,10 +152,11 @@ def arm(name: str, groups: Iterable[Sums]) -> Arm:
     )
 
 
-def uplift(of: Rate, over: Rate) -> Uplift:
-    error = math.hypot(of.relative_error, over.relative_error)
-    ratio, reach = math.log(of.value / over.value), quantile() * error
-    return Uplift(math.expm1(ratio), math.expm1(ratio - reach), math.expm1(ratio + reach), error)
+def uplift(of: Rate, over: Rate, degrees: int) -> Uplift:
+    ratio, error = math.log(of.value / over.value), math.hypot(of.relative_error, over.relative_error)
+    reach = quantile(degrees)
+    low, high = math.expm1(ratio - reach * error), math.expm1(ratio + reach * error)
+    return Uplift(math.expm1(ratio), low, high, error, reach)
 
 
 def sample_ratio(groups: Sequence[Sums]) -> SampleRatio:
@@ -167,18 +175,20 @@ def strategies(rows: Sequence[Sums]) -> tuple[list[Strategy], str | None]:
 
     The intervals of all hold at once (Bonferroni), so that the luckiest of many isn't taken for the best.
     """
-    reach = quantile(1 - (1 - CONFIDENCE) / max(len(rows), 1))
+    confidence = 1 - (1 - CONFIDENCE) / max(len(rows), 1)
     found = sorted(
-        (_strategy(row, reach) for row in rows), key=lambda one: (-(one.against_expected or 0), one.name)
+        (_strategy(row, confidence) for row in rows), key=lambda one: (-(one.against_expected or 0), one.name)
     )
     first, *others = [one.against_expected_interval for one in found] or [None]
     is_best = bool(others) and first is not None and all(other and first[0] > other[1] for other in others)
     return found, found[0].name if is_best else None
 
 
-def _strategy(row: Sums, reach: float) -> Strategy:
+def _strategy(row: Sums, confidence: float) -> Strategy:
     shown, clicked, expected, active = row["shown"], row["clicked"], row["expected"], row["active"]
     through = clicked / shown
+    is_enough = active >= MIN_VISITORS and row["clicking"] >= MIN_CLICKING
+    reach = quantile(max(row["clicking"] - 1, 1), confidence)
     squares = row["clicked_clicked"] - 2 * through * row["shown_clicked"] + through**2 * row["shown_shown"]
     rate = _rate(through, squares, shown, active)
     against = clicked / expected if expected else None
@@ -187,7 +197,6 @@ def _strategy(row: Sums, reach: float) -> Strategy:
         squares = row["clicked_clicked"] - 2 * against * row["expected_clicked"]
         squares += against**2 * row["expected_expected"]
         bounds = _bounds(_rate(against, squares, expected, active), reach)
-    is_enough = active >= MIN_VISITORS and row["clicking"] >= MIN_CLICKING
     return Strategy(
         row["strategy"],
         int(shown),

@@ -60,9 +60,10 @@ def answer(groups: Sequence[Sums], strategies: Sequence[Sums]) -> dict[str, Any]
     is_enough = personal.is_enough and holdout.is_enough
     uplifts: dict[str, Uplift] = {}
     if is_enough and not ratio.is_wrong:
+        degrees = min(personal.clicking, holdout.clicking) - 1
         uplifts = {
-            "click_through": comparing.uplift(personal.click_through, holdout.click_through),
-            "engagement": comparing.uplift(personal.engagement, holdout.engagement),
+            "click_through": comparing.uplift(personal.click_through, holdout.click_through, degrees),
+            "engagement": comparing.uplift(personal.engagement, holdout.engagement, degrees),
         }
     verdict, message = _verdict(personal, holdout, ratio, uplifts.get("click_through"))
     found, best = comparing.strategies(strategies)
