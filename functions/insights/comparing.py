@@ -3,8 +3,8 @@
 A visitor is shown many items and one visitor's clicks are alike, so the variance of a rate is that of a
 ratio of sums over visitors (the delta method: Deng, Knoblich & Lu, KDD 2018, 3.1). Where the holdout's share
 was changed, visitors weigh by how improbable their arm was, as else those of one time would stand for those
-of another. An interval of a quotient is that of its logarithm, by Student's t, with the visitors who clicked in
-the smaller arm for degrees of freedom: the others hardly inform the variance. Whether as many were held out as
+of another. An interval of a quotient is that of its logarithm, by Student's t, with the visitors who clicked
+in the smaller arm for degrees of freedom: others hardly inform the variance. Whether as many were held out as
 should be is a chi-square test at 0.001, as a wrong ratio makes all else wrong (Fabijan et al., KDD 2019).
 """
 
