@@ -19,10 +19,18 @@ from tests.site import Site, content_id, meets, there_is, user_id
 
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
-USERS = [user_id(f"user {n}") for n in range(2)]
-DEVICES = [user_id(f"device {n}") for n in range(3)]
-# Half are held out, so that arms differ.
-HALF = Experiment(0.5)
+HOUR = timedelta(hours=1)
+IDS = [user_id(f"{n}") for n in range(50)]
+
+
+def some(arm: str, count: int, *, is_user: bool) -> list[str]:
+    """Who would be in that arm if half were held out."""
+    return [one for one in IDS if draw(one, 0.5, is_user=is_user) == arm][:count]
+
+
+# Of either arm.
+USERS = [*some("holdout", 1, is_user=True), *some("personal", 1, is_user=True)]
+DEVICES = [*some("holdout", 2, is_user=False), *some("personal", 2, is_user=False)]
 
 
 @pytest.fixture
@@ -96,7 +104,7 @@ def _arm(transaction: Any, visitor: str, share: float, now: datetime, *, is_user
     return arm_of(transaction, visitor, Experiment(share), now, is_user=is_user)
 
 
-SHARES = st.sampled_from([0.05, 0.5, 0.95])
+SHARES = st.sampled_from([0.5, 0.5, 0.05, 0.95])
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("user"), st.sampled_from(USERS), SHARES),
@@ -104,11 +112,12 @@ STEPS = st.lists(
         st.tuples(st.just("login"), st.sampled_from(DEVICES), st.sampled_from(USERS), st.booleans()),
         st.tuples(st.just("hear")),
     ),
-    max_size=14,
+    min_size=3,
+    max_size=16,
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STEPS)
 def test_an_arm_is_kept_whatever_comes(site: Site, recommend: Database, steps: Sequence[Any]) -> None:
     site.connection.execute("DELETE FROM assignments; DELETE FROM identities")
@@ -148,9 +157,8 @@ def tie(site: Site, device: str, user: str, minute: int, **more: datetime) -> No
 
 def pair(device_arm: str, user_arm: str) -> tuple[str, str]:
     """A device and a user who by themselves would be in these arms."""
-    names = [user_id(f"somebody {n}") for n in range(200)]
-    device = next(one for one in names if draw(one, 0.5, is_user=False) == device_arm)
-    return device, next(one for one in names if draw(one, 0.5) == user_arm and one != device)
+    [device] = some(device_arm, 1, is_user=False)
+    return device, next(one for one in some(user_arm, 2, is_user=True) if one != device)
 
 
 class TestLogin:
@@ -228,20 +236,24 @@ class TestServing:
     def test_who_is_held_out_sees_what_everybody_sees_and_is_told_so(
         self, market: Site, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        before = told(FEED, "ada")
+        assert told(FEED, "ada")["strategy"] != "holdout"
         monkeypatch.setenv("HOLDOUT_PERCENT", "50")
-        held_out = next(f"user {n}" for n in range(50) if draw(user_id(f"user {n}"), 0.5) == "holdout")
-        market.send(meets(held_out, "met", NOW - DAY, "like"), at=NOW)
+        names = [f"user {n}" for n in range(50)]
+        held_out, stranger = [name for name in names if draw(user_id(name), 0.5) == "holdout"][:2]
+        market.send(*(meets(held_out, "met", NOW - HOUR, "like") for _ in range(5)), at=NOW)
         market.analyze(NOW)
-        page = told(FEED, held_out)
-        assert before["strategy"] == "preferred_types"
-        assert before["items"][0]["content_type"] == "project"
-        assert page["strategy"] == "holdout"
+        page, everybodys = told(FEED, held_out), told(FEED, stranger)
+        assert page["strategy"] == everybodys["strategy"] == "holdout"
         assert "no personal feed" in page["reasoning"]
-        assert page["items"][0]["content_id"] == "hot job"
-        assert {item["strategy"] for item in page["items"]} == {"trending", "newest"}
-        assert not [item for item in page["items"] if "you like" in item["reason"]]
-        assert "met" not in [item["content_id"] for item in page["items"]]
+        items = [item["content_id"] for item in page["items"]]
+        assert "met" not in items
+        assert (
+            items[:10]
+            == [one["content_id"] for one in everybodys["items"] if one["content_id"] != "met"][:10]
+        )
+        assert not [
+            item for item in page["items"] if "you like" in item["reason"] or "you v" in item["reason"]
+        ]
         noted = market.rows(
             "SELECT DISTINCT arm, propensity FROM impressions WHERE user_id = %s", user_id(held_out)
         )

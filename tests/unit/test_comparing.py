@@ -117,10 +117,11 @@ def test_thin_evidence_is_refused_and_what_is_missing_said(count: int, rate: flo
 
 def test_what_is_said_to_be_missing_is_enough_once_it_is_there() -> None:
     chance = random.Random(6)
-    first = answer(sums_of(visitors_of(chance, 300, 0.2, 1.0, 0.06)), [])
-    more = math.ceil(1.3 * first["missing"]["holdout"]["visitors"] / 0.2)
+    first = answer(sums_of(visitors_of(chance, 1000, 0.2, 1.0, 0.01)), [])
+    more = math.ceil(1.8 * first["missing"]["holdout"]["visitors"] / 0.2)
     assert 100 < more < 3000
-    again = answer(sums_of(visitors_of(chance, 300 + more, 0.2, 1.0, 0.06)), [])
+    assert first["arms"]["holdout"]["active_visitors"] > 100
+    again = answer(sums_of(visitors_of(chance, 1000 + more, 0.2, 1.0, 0.01)), [])
     assert (again["missing"], again["verdict"]) == (None, "no_difference")
 
 
