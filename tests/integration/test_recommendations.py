@@ -139,8 +139,13 @@ def test_devices_and_the_user_they_became_are_one_visitor(market: Site, ask: Any
     market.connection.execute(
         "UPDATE assignments SET unit_id = %s, unit_is_user = false WHERE visitor_is_user", [user_id("device")]
     )
+    market.connection.execute(
+        "INSERT INTO impressions SELECT gen_random_uuid(), position, NULL, %s, content_type, content_id, strategy,"
+        " propensity, arm, shown_at FROM impressions",
+        [user_id("device")],
+    )
     arm = ask()[1]["arms"]["holdout"]
-    assert (arm["visitors"], arm["active_visitors"], arm["impressions"]) == (1, 1, 3)
+    assert (arm["visitors"], arm["active_visitors"], arm["impressions"]) == (1, 1, 6)
 
 
 def test_what_is_shown_while_no_experiment_is_on_does_not_count(
