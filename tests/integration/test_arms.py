@@ -30,7 +30,7 @@ def some(arm: str, count: int, *, is_user: bool) -> list[str]:
 
 # Of either arm.
 USERS = [*some("holdout", 1, is_user=True), *some("personal", 1, is_user=True)]
-DEVICES = [*some("holdout", 2, is_user=False), *some("personal", 2, is_user=False)]
+DEVICES = [*some("holdout", 1, is_user=False), *some("personal", 1, is_user=False)]
 
 
 @pytest.fixture
@@ -112,8 +112,8 @@ STEPS = st.lists(
         st.tuples(st.just("login"), st.sampled_from(DEVICES), st.sampled_from(USERS), st.booleans()),
         st.tuples(st.just("hear")),
     ),
-    min_size=3,
-    max_size=16,
+    min_size=5,
+    max_size=20,
 )
 
 
