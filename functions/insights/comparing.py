@@ -3,9 +3,10 @@
 A visitor is shown many items and one visitor's clicks are alike, so the variance of a rate is that of a
 ratio of sums over visitors (the delta method: Deng, Knoblich & Lu, KDD 2018, 3.1). Where the holdout's share
 was changed, visitors weigh by how improbable their arm was, as else those of one time would stand for those
-of another. An interval of a quotient is that of its logarithm, by Student's t, with the visitors who clicked
-in the smaller arm for degrees of freedom: others hardly inform the variance. Whether as many were held out as
-should be is a chi-square test at 0.001, as a wrong ratio makes all else wrong (Fabijan et al., KDD 2019).
+of another. An interval of a quotient is that of its logarithm, by Student's t. Its degrees of freedom are a
+quarter of the visitors who clicked in the smaller arm: Satterthwaite's 2n / (kurtosis - 1) for clicks with
+the tail of an exponential, as who never clicks tells little of the variance. Whether as many were held out
+as should be is a chi-square test at 0.001, as a wrong ratio makes all else wrong (Fabijan et al., KDD 2019).
 """
 
 import math
@@ -109,6 +110,10 @@ class Strategy:
     against_expected_interval: tuple[float, float] | None
 
 
+def degrees_of(clicking: int) -> int:
+    return max(clicking // 4, 1)
+
+
 def quantile(degrees: int, confidence: float = CONFIDENCE) -> float:
     """How many standard errors an interval reaches: Student's t (Abramowitz & Stegun 26.7.5)."""
     z = _NORMAL.inv_cdf((1 + confidence) / 2)
@@ -188,7 +193,7 @@ def _strategy(row: Sums, confidence: float) -> Strategy:
     shown, clicked, expected, active = row["shown"], row["clicked"], row["expected"], row["active"]
     through = clicked / shown
     is_enough = active >= MIN_VISITORS and row["clicking"] >= MIN_CLICKING
-    reach = quantile(max(row["clicking"] - 1, 1), confidence)
+    reach = quantile(degrees_of(int(row["clicking"])), confidence)
     squares = row["clicked_clicked"] - 2 * through * row["shown_clicked"] + through**2 * row["shown_shown"]
     rate = _rate(through, squares, shown, active)
     against = clicked / expected if expected else None

@@ -60,7 +60,7 @@ def answer(groups: Sequence[Sums], strategies: Sequence[Sums]) -> dict[str, Any]
     is_enough = personal.is_enough and holdout.is_enough
     uplifts: dict[str, Uplift] = {}
     if is_enough and not ratio.is_wrong:
-        degrees = min(personal.clicking, holdout.clicking) - 1
+        degrees = comparing.degrees_of(min(personal.clicking, holdout.clicking))
         uplifts = {
             "click_through": comparing.uplift(personal.click_through, holdout.click_through, degrees),
             "engagement": comparing.uplift(personal.engagement, holdout.engagement, degrees),

