@@ -29,6 +29,8 @@ ABOUT = (FEED, NEXT_ACTION, SIMILAR_USERS, INSIGHTS, PREFERENCES)
 def answering(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """A site that the handler answers for."""
     monkeypatch.setenv("DATABASE_URL", let_in(url, "footfall_recommend"))
+    for setting in ("HOLDOUT_PERCENT", "EXPLORATION_PERCENT"):
+        monkeypatch.setenv(setting, "0")
     handler._database.cache_clear()
     with Site(url) as site:
         yield site

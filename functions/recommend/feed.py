@@ -7,11 +7,18 @@ from datetime import datetime
 from typing import Any, TypedDict
 
 from footfall import ids
-from footfall.database import Transaction
+from footfall.database import Row, Transaction
 from footfall.errors import BadRequestError
+from functions.recommend.experiment import OFF, POOL, Arm, Experiment, Placed, arm_of, place
 
 # Who scrolls further starts anew.
 MAX_POSITION = 10_000
+
+EXPLORATION = "exploration"
+BY_CHANCE = "Picked at random, to find out whether you like it"
+HELD_OUT = (
+    "Popular and new for everyone: a few visitors, you among them, see no personal feed, to measure its worth"
+)
 
 
 class Item(TypedDict):
@@ -42,31 +49,44 @@ class Wish:
     cursor: str | None = None
 
 
-def feed(transaction: Transaction, user_id: str, wish: Wish, intent: str, now: datetime) -> Feed:
+def feed(
+    transaction: Transaction,
+    user_id: str,
+    wish: Wish,
+    intent: str,
+    now: datetime,
+    experiment: Experiment = OFF,
+) -> Feed:
     """The next page of a feed; its items are noted as shown.
 
     Raises:
         BadRequestError: the cursor isn't one of this user's feeds.
     """
     feed_id, first = _page(transaction, user_id, wish, now)
-    liked = transaction.all("liked_types", user_id=user_id)
+    arm = arm_of(transaction, user_id, experiment, now)
+    is_held_out = arm == "holdout"
+    exploration = 0.0 if is_held_out else experiment.exploration
+    liked = [] if is_held_out else transaction.all("liked_types", user_id=user_id)
     rows = transaction.all(
         "feed",
         user_id=user_id,
         now=now,
-        limit=wish.limit,
+        limit=wish.limit + (POOL if exploration else 0),
         content_type=wish.content_type,
         feed_id=feed_id,
         liked_types=[one["content_type"] for one in liked],
         liked_scores=[one["score"] for one in liked],
     )
-    items = [_item(row) for row in rows]
-    _note(transaction, user_id, feed_id, first, rows, now)
+    placed = place(rows, wish.limit, exploration, feed_id, first)
+    items = [_item(one) for one in placed]
+    _note(transaction, user_id, feed_id, first, placed, arm, now)
     return {
         "items": items,
-        "reasoning": _reasoning(items, [one["content_type"] for one in liked]),
+        "reasoning": HELD_OUT
+        if is_held_out and items
+        else _reasoning(items, [one["content_type"] for one in liked]),
         "intent": intent,
-        "strategy": "preferred_types" if liked else "cold_start",
+        "strategy": "holdout" if is_held_out else "preferred_types" if liked else "cold_start",
         "feed_id": feed_id,
         "cursor": feed_id if len(items) == wish.limit else None,
     }
@@ -91,16 +111,18 @@ def _note(
     user_id: str,
     feed_id: str,
     first: int,
-    rows: list[dict[str, Any]],
+    placed: list[Placed[Row]],
+    arm: Arm,
     now: datetime,
 ) -> None:
     shown = [
         {
-            "content_type": row["content_type"],
-            "content_id": str(row["content_id"]),
-            "strategy": strategy_of(row),
+            "content_type": one.item["content_type"],
+            "content_id": str(one.item["content_id"]),
+            "strategy": EXPLORATION if one.is_explored else strategy_of(one.item),
+            "propensity": one.propensity,
         }
-        for row in rows
+        for one in placed
     ]
     if shown:
         transaction.run(
@@ -109,6 +131,7 @@ def _note(
             first=first,
             user_id=user_id,
             items=json.dumps(shown),
+            arm=arm,
             now=now,
         )
 
@@ -119,15 +142,16 @@ def strategy_of(row: Mapping[str, Any]) -> str:
     return f"{kind}_in_preferred" if row["is_preferred"] else kind
 
 
-def _item(row: Mapping[str, Any]) -> Item:
+def _item(placed: Placed[Row]) -> Item:
+    row = placed.item
     return {
         "content_id": row["external_id"],
         "content_type": row["content_type"],
         "title": row["title"],
         "url": row["url"],
         "score": row["score"],
-        "strategy": strategy_of(row),
-        "reason": _reason(row),
+        "strategy": EXPLORATION if placed.is_explored else strategy_of(row),
+        "reason": BY_CHANCE if placed.is_explored else _reason(row),
     }
 
 

@@ -94,7 +94,8 @@ WHERE feed_id = %(feed_id)s AND user_id = %(user_id)s;
 
 -- write_impressions --
 -- Notes what a feed shows, in its order.
-INSERT INTO impressions (feed_id, position, user_id, content_type, content_id, strategy, shown_at)
+INSERT INTO impressions (feed_id, position, user_id, content_type, content_id, strategy, propensity, arm, shown_at)
 SELECT %(feed_id)s, %(first)s + item.place::integer - 1, %(user_id)s,
-       item.value ->> 'content_type', (item.value ->> 'content_id')::uuid, item.value ->> 'strategy', %(now)s
+       item.value ->> 'content_type', (item.value ->> 'content_id')::uuid, item.value ->> 'strategy',
+       (item.value ->> 'propensity')::real, %(arm)s, %(now)s
 FROM jsonb_array_elements(%(items)s::text::jsonb) WITH ORDINALITY AS item (value, place);

@@ -17,6 +17,7 @@ from footfall.http import ADMIN, READ, Answer, Request, dispatch
 from footfall.settings import Settings
 from footfall.text import UNSTORABLE
 from functions.recommend import people
+from functions.recommend.experiment import Experiment
 from functions.recommend.feed import Wish, feed
 
 T = TypeVar("T")
@@ -40,8 +41,12 @@ def get_feed(request: Request) -> Answer:
     content_type = _storable("content_type", request.query.get("content_type", "")) or None
     wish = Wish(request.limit(20, 100), content_type, request.query.get("cursor") or None)
     now = datetime.now(UTC)
+    settings = Settings(os.environ)
+    experiment = Experiment(settings.holdout_percent / 100, settings.exploration_percent / 100)
     return _answer(
-        lambda transaction: feed(transaction, user_id, wish, people.intent_of(transaction, user_id), now)
+        lambda transaction: feed(
+            transaction, user_id, wish, people.intent_of(transaction, user_id), now, experiment
+        )
     )
 
 

@@ -17,6 +17,7 @@ ROOMS = sorted(
 HEAVY = {
     "ingest": {"psycopg", "ua_parser", "pydantic", "numpy", "jwt"},
     "recommend": {"numpy", "scipy", "boto3", "ua_parser"},
+    "insights": {"numpy", "scipy", "boto3", "ua_parser"},
     "authorize": {"boto3", "psycopg", "ua_parser", "numpy"},
 }
 

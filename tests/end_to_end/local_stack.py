@@ -42,6 +42,8 @@ class LocalStack:
     def environment(self) -> dict[str, str]:
         return {
             **os.environ,
+            # Whose feed a test looks at is no matter of chance.
+            "PARAMETERS": "HoldoutPercent=0 ExplorationPercent=0",
             **self._environ,
             "PORT": str(self.port),
             "DATA_DIR": str(self.data_dir),

@@ -54,7 +54,7 @@ def test_an_owner_who_may_not_make_roles_runs_it_all(tmp_path: Path) -> None:
             assert stack.local()["database_url"] == url
             [line] = [line for line in stack.log().splitlines() if "not used" in line]
             assert line.startswith(
-                "footfall_analyze, footfall_recommend, footfall_session: not used, the owner"
+                "footfall_analyze, footfall_insights, footfall_recommend, footfall_session: not used"
             )
             assert 'role "footfall_session" does not exist' in line
         finally:

@@ -42,6 +42,7 @@ def test_each_function_gets_all_that_the_template_gives_it(written: dict[str, di
         "SessionFunction": "footfall_session",
         "AnalyzeFunction": "footfall_analyze",
         "RecommendFunction": "footfall_recommend",
+        "InsightsFunction": "footfall_insights",
         "MaintainFunction": "footfall",
     }
 

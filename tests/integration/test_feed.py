@@ -172,7 +172,7 @@ class TestPages:
         assert [row["strategy"] for row in impressions] == strategies
         assert {str(row["feed_id"]) for row in impressions} == {feed_id}
         assert {str(row["user_id"]) for row in impressions} == {user_id("ada")}
-        assert {(row["propensity"], row["arm"]) for row in impressions} == {(1.0, "personal")}
+        assert {(row["propensity"], row["arm"]) for row in impressions} == {(1.0, "none")}
 
     def test_are_a_users_own(self, market: Site) -> None:
         cursor = told(FEED, "ada", limit="2")["cursor"]

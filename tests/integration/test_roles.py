@@ -16,6 +16,7 @@ from psycopg.sql import SQL, Identifier
 from footfall.database import Row, connect
 from footfall.settings import Settings
 from functions.analyze import learning
+from functions.insights import handler as insights
 from functions.maintain.handler import maintain
 from functions.maintain.migrate import MigrationError
 from functions.maintain.partitions import QUERIES
@@ -28,6 +29,7 @@ ROOMS = {
     "footfall_session": writing.QUERIES,
     "footfall_analyze": learning.QUERIES,
     "footfall_recommend": recommend.QUERIES,
+    "footfall_insights": insights.QUERIES,
 }
 GRANTS = """
 SELECT privilege_type AS privilege, 'TABLE ' || relation.oid::regclass AS thing
@@ -69,8 +71,17 @@ DENIED = {
         "DELETE FROM impressions",
         "UPDATE profiles SET profile_completeness = 100",
         "INSERT INTO profiles SELECT * FROM profiles",
-        "SELECT FROM identities",
+        "UPDATE identities SET unlinked_at = now()",
+        "DELETE FROM assignments",
         "SELECT FROM quarantine",
+        "CREATE TEMPORARY TABLE mine ()",
+    ],
+    "footfall_insights": [
+        "UPDATE assignments SET arm = 'holdout'",
+        "DELETE FROM impressions",
+        "SELECT FROM profiles",
+        "SELECT FROM identities",
+        "SELECT FROM external_ids",
         "CREATE TEMPORARY TABLE mine ()",
     ],
 }
@@ -133,7 +144,7 @@ def test_nothing_is_granted_that_no_query_of_the_room_needs(deployed_url: str, r
     url = let_in(deployed_url, role)
     with connect(deployed_url) as owner:
         grants = owner.execute(GRANTS, {"role": role}).fetchall()
-        assert len(grants) > 10
+        assert len(grants) >= (3 if role == "footfall_insights" else 10)
         for grant in grants:
             said = f"{grant['privilege']} ON {grant['thing']}"
             owner.execute(f"REVOKE {said} FROM {role}".encode())
@@ -151,10 +162,11 @@ def test_a_room_may_do_nothing_else(deployed_url: str, role: str) -> None:
 
 @pytest.mark.parametrize("role", ROOMS)
 def test_a_month_is_reached_through_its_table_alone(database_url: str, role: str) -> None:
-    month = f"user_activities_{datetime.now(UTC):%Y_%m}"
+    table = "impressions" if role == "footfall_insights" else "user_activities"
+    month = f"{table}_{datetime.now(UTC):%Y_%m}"
     with connect(let_in(database_url, role)) as room:
-        assert room.execute(QUERIES["list_partitions"], {"table": "user_activities", "mark": ""}).rowcount > 1
-        room.execute("SELECT FROM user_activities")
+        assert room.execute(QUERIES["list_partitions"], {"table": table, "mark": ""}).rowcount > 1
+        room.execute(f"SELECT FROM {table}".encode())
         assert refuses(room, f"SELECT FROM {month}")
 
 
@@ -166,7 +178,7 @@ def test_a_role_can_log_in_and_nothing_else(database_url: str) -> None:
             " FROM pg_roles WHERE rolname = ANY (%s)",
             [list(ROOMS)],
         ).fetchall()
-    assert [list(row.values()) for row in attributes] == [[True, *[False] * 6]] * 3
+    assert [list(row.values()) for row in attributes] == [[True, *[False] * 6]] * len(ROOMS)
 
 
 class TestOnAServerOfItsOwn:
@@ -242,9 +254,10 @@ class TestOnAServerOfItsOwn:
         urls, complaint = let_all_in(url, ROOMS)
         assert urls == {}
         assert complaint == (
-            "footfall_analyze, footfall_recommend, footfall_session: not used, the owner of the database is"
-            ' instead (role "footfall_analyze" does not exist; role "footfall_recommend" does not exist;'
-            ' role "footfall_session" does not exist)'
+            "footfall_analyze, footfall_insights, footfall_recommend, footfall_session: not used, the owner"
+            ' of the database is instead (role "footfall_analyze" does not exist; role "footfall_insights"'
+            ' does not exist; role "footfall_recommend" does not exist; role "footfall_session" does not'
+            " exist)"
         )
         deploy(server.url())
         assert let_all_in(server.url(), ROOMS)[1] is None
@@ -255,7 +268,8 @@ class TestOnAServerOfItsOwn:
         self.execute(
             server.url(),
             *("CREATE ROLE footfall_session LOGIN", "CREATE ROLE footfall_analyze LOGIN"),
-            *("CREATE ROLE footfall_recommend LOGIN", "CREATE ROLE plain LOGIN PASSWORD 'word'"),
+            *("CREATE ROLE footfall_recommend LOGIN", "CREATE ROLE footfall_insights LOGIN"),
+            "CREATE ROLE plain LOGIN PASSWORD 'word'",
             *("GRANT plain TO footfall", "CREATE DATABASE theirs OWNER plain"),
         )
         deploy(re.sub("footfall:[^@]+@", "plain:word@", server.url("theirs")))
@@ -274,7 +288,7 @@ class TestOnAServerOfItsOwn:
         self.let_in_without_password(server)
         deploy(server.url("second"))
         with connect(server.url()) as owner:
-            assert owner.execute(rooms).fetchone() == {"rooms": 3}
+            assert owner.execute(rooms).fetchone() == {"rooms": len(ROOMS)}
 
     def test_a_deploy_fails_where_no_room_could_log_in(self, server: PostgresServer) -> None:
         self.execute(

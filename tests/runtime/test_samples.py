@@ -185,6 +185,11 @@ def recommend_insights(world: World, sample: Json) -> None:
     assert [liked["type"] for liked in body["preferences"]] == ["project"]
 
 
+def insights_recommendations(world: World, sample: Json) -> None:
+    status, body = answer_of(world.answer("insights", sample))
+    assert (status, body["verdict"], body["strategies"]) == (200, "nothing_shown", [])
+
+
 def recommend_put_preference(world: World, sample: Json) -> None:
     status, body = answer_of(world.answer("recommend", sample))
     assert (status, body["value"]) == (200, {"type": "job", "score": 0.9})
@@ -241,6 +246,7 @@ ANSWERS: dict[str, tuple[Callable[[World, Json], None], str]] = {
     "ingest_post_my_events": (ingest, "world"),
     "ingest_replay": (ingest_replay, "world"),
     "ingest_segment_batch": (ingest_segment, "world"),
+    "insights_recommendations": (insights_recommendations, "world"),
     "maintain_create": (deploy, "empty_world"),
     "maintain_delete": (deploy, "empty_world"),
     "maintain_schedule": (maintain, "empty_world"),

@@ -107,6 +107,16 @@ class Settings:
         return self._number("SHARDS", most=256)
 
     @property
+    def holdout_percent(self) -> int:
+        """Of the visitors: how many get a feed that isn't personalized."""
+        return self._number("HOLDOUT_PERCENT", least=0, most=50)
+
+    @property
+    def exploration_percent(self) -> int:
+        """Of a feed's places: how many are left to chance."""
+        return self._number("EXPLORATION_PERCENT", least=0, most=10)
+
+    @property
     def function_name(self) -> str:
         """The function's own, as Lambda gives it."""
         return self.environ.get("AWS_LAMBDA_FUNCTION_NAME", "none")
@@ -121,10 +131,10 @@ class Settings:
             raise MissingSettingError(f"the environment variable {name} is missing")
         return value
 
-    def _number(self, name: str, most: int | None = None) -> int:
+    def _number(self, name: str, least: int = 1, most: int | None = None) -> int:
         value = self._required(name)
-        if not value.isdecimal() or int(value) < 1 or (most and int(value) > most):
-            limits = f"from 1 to {most}" if most else "from 1"
+        if not value.isdecimal() or int(value) < least or (most and int(value) > most):
+            limits = f"from {least} to {most}" if most else f"from {least}"
             raise MissingSettingError(f"{name} must be a whole number {limits}, not {value!r}")
         return int(value)
 
