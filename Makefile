@@ -2,7 +2,9 @@
 PORT ?= 8000
 DATA_DIR ?= .local
 ARCHITECTURE ?= arm64
-export PORT DATA_DIR
+# Who tries it out gets a personal feed, and is in no experiment.
+PARAMETERS ?= HoldoutPercent=0
+export PORT DATA_DIR PARAMETERS
 PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin

@@ -24,7 +24,7 @@ WHERE task = ANY (%(tasks)s);
 
 -- hurry --
 -- Ends what takes long sooner, to the end of this transaction.
-SET LOCAL statement_timeout = '10s';
+SELECT set_config('statement_timeout', '10s', true);
 
 -- put_off --
 -- Has these users, of whom nothing can be learned today, keep nobody waiting; the next touch, or day, tries again.
