@@ -2,9 +2,7 @@
 PORT ?= 8000
 DATA_DIR ?= .local
 ARCHITECTURE ?= arm64
-# Who tries it out gets a personal feed, and is in no experiment.
-PARAMETERS ?= HoldoutPercent=0
-export PORT DATA_DIR PARAMETERS
+export PORT DATA_DIR
 PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
@@ -15,6 +13,8 @@ PACKAGES := layers/common/footfall functions local tests benchmarks
 
 .PHONY: run import evaluate-journeys replay sam-env test check bench build clean
 
+# Who tries it out gets a personal feed, and is in no experiment.
+run: export PARAMETERS := $(or $(PARAMETERS),HoldoutPercent=0)
 run: .venv/local  ## start everything on this machine; prints ready and the address
 	@exec $(BIN)/python -m local
 
