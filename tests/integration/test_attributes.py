@@ -11,6 +11,7 @@ import pytest
 from footfall.database import Database
 from footfall.months import month
 from functions.analyze.learning import learn
+from functions.analyze.tastes import learn_lot
 from functions.recommend.handler import QUERIES as RECOMMEND
 from functions.recommend.people import delete_preference
 from functions.session.consuming import consume
@@ -235,3 +236,40 @@ class TestOfPeopleAlike:
     def test_are_forgotten(self, crowd: Site) -> None:
         crowd.analyze(NOW + 31 * DAY)
         assert crowd.rows("SELECT FROM user_preferences") == []
+
+    def test_rest_on_nothing_that_was_predicted(self, crowd: Site) -> None:
+        assert self.expected(crowd) != {}
+        crowd.connection.execute(
+            "UPDATE user_preferences SET source = 'ml_predicted' WHERE user_id = %s", [user_id("alan")]
+        )
+        crowd.learner.run(partial(learn_lot, user_ids=[user_id("ada")], now=NOW))
+        assert self.expected(crowd) == {}
+
+    def test_are_the_five_that_are_liked_most(self, site: Site) -> None:
+        kinds = [f"kind {number}" for number in range(8)]
+        site.send(
+            *(meets(user, "a", NOW) for user in ("ada", "grace", "alan")),
+            *(
+                meets(user, f"{kind} {number}", NOW, kind=kind)
+                for user in ("grace", "alan")
+                for place, kind in enumerate(kinds)
+                for number in range(10 - place)
+            ),
+            at=NOW,
+        )
+        site.analyze(NOW)
+        assert self.expected(site).keys() == {f"content_type:{kind}" for kind in kinds[:5]}
+
+    def test_are_of_the_ten_most_alike(self, site: Site) -> None:
+        site.send(
+            *(
+                meets(user, name, NOW)
+                for user in ("ada", *(f"twin {n}" for n in range(10)))
+                for name in "abc"
+            ),
+            *(meets(user, "a", NOW) for user in ("grace", "alan")),
+            *(meets(user, f"job {n}", NOW, kind="job") for user in ("grace", "alan") for n in range(3)),
+            at=NOW,
+        )
+        site.analyze(NOW)
+        assert self.expected(site) == {}
