@@ -98,7 +98,7 @@ def _learn_touched(database: Database, shard: Shard, now: datetime, has_time: Ca
         own = [row["user_id"] for row in touched if row["is_own"]]
         # Where nothing is noted, or notes of another database, whatever else is noted says nothing either.
         learn_of = partial(learn, now=now, anew=at.watermark == "0")
-        number = learn_in_parts(database, own, learn_of, now)
+        number = learn_in_parts(database, own, learn_of, now, has_time)
         at = replace(at, after_touch=touched[-1]["touched_by"], after_user=touched[-1]["user_id"])
         database.run(partial(_save, shard=shard, at=at, now=now))
         count(Metric.USERS_LEARNED, number)
@@ -118,7 +118,7 @@ def _learn_expired(database: Database, shard: Shard, now: datetime, has_time: Ca
             if done and not has_time():
                 return Run(users, finished=False)
             chunk = expired[done : done + CHUNK]
-            number = learn_in_parts(database, chunk, partial(learn, now=now), now)
+            number = learn_in_parts(database, chunk, partial(learn, now=now), now, has_time)
             count(Metric.USERS_LEARNED, number)
             users += number
         if len(expired) < limit:
@@ -146,10 +146,15 @@ def learn_in_parts(
     user_ids: Sequence[str],
     learn_of: Callable[..., None],
     now: datetime,
+    has_time: Callable[[], bool],
     *,
     hurries: bool = False,
 ) -> int:
-    """Of how many it learned: at once, or in ever smaller parts; who is the cause is passed by."""
+    """Of how many it learned: at once, or in ever smaller parts; who is the cause is passed by.
+
+    Raises:
+        TooSlowError, BadDataError: there is no time for parts; the next run tries again.
+    """
 
     def work(transaction: Transaction) -> None:
         if hurries:
@@ -162,6 +167,9 @@ def learn_in_parts(
             database.run(work)
         return len(user_ids)
     except (TooSlowError, BadDataError) as error:
+        # Where the database is slow for everybody, nobody is the cause.
+        if not has_time():
+            raise
         if len(user_ids) == 1:
             said = {"user": user_ids[0], "error": str(error)}
             logger("analyze").warning("nothing can be learned of a user", extra=said)
@@ -170,7 +178,7 @@ def learn_in_parts(
             return 0
         size = max(len(user_ids) // 16, 1)
         parts = [user_ids[done : done + size] for done in range(0, len(user_ids), size)]
-        return sum(learn_in_parts(database, part, learn_of, now, hurries=True) for part in parts)
+        return sum(learn_in_parts(database, part, learn_of, now, has_time, hurries=True) for part in parts)
 
 
 def learn(transaction: Transaction, user_ids: Sequence[str], now: datetime, *, anew: bool = False) -> None:

@@ -38,7 +38,7 @@ def _learn(database: Database, waiting: Sequence[str], now: datetime, has_time: 
         if not has_time():
             return done
         lot = waiting[done : done + LOT]
-        learn_in_parts(database, lot, partial(learn_lot, now=now), now)
+        learn_in_parts(database, lot, partial(learn_lot, now=now), now, has_time)
     return len(waiting)
 
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -187,7 +188,7 @@ def _predict(
 
 def _report(
     visits: Sequence[Visit], learning: Sequence[Visit], model: journeys.Model, scores: dict[str, Scores]
-) -> dict[str, object]:
+) -> dict[str, Any]:
     return {
         "sessions": len(visits),
         "learned_from": len(learning),
@@ -198,14 +199,14 @@ def _report(
     }
 
 
-def _print(report: dict[str, object]) -> None:
+def _print(report: dict[str, Any]) -> None:
     print(
         f"{report['sessions']:,} sessions, {report['symbols']:,} symbols: learned from the first"
         f" {report['learned_from']:,}, {report['predictions']:,} predictions in the rest"
         f" · order {report['order']}"
     )
     print(f"{'':22}" + "".join(f"{title:>24}" for title in COLUMNS.values()))
-    for name, scores in dict(report["scores"]).items():  # type: ignore[call-overload]
+    for name, scores in report["scores"].items():
         cells = (f"{one['value']:.3f} [{one['low']:.3f}, {one['high']:.3f}]" for one in scores.values())
         print(f"{NAMES[name]:22}" + "".join(f"{cell:>24}" for cell in cells))
 
