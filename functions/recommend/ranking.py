@@ -1,0 +1,131 @@
+"""Candidates for one visitor, ranked, each with the strategy that put it there and why."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from footfall import signals
+from footfall.database import Transaction
+
+# For so many days nothing that was met is shown again.
+SEEN_DAYS = 90
+# How much less each further one of a type weighs: this times the logarithm of its place among them.
+DIVERSITY = 0.2
+# What an item is shown for, by its strongest signal.
+STRATEGIES = {
+    **{f"trend_{hours}": "trending" for hours in signals.HALF_LIVES},
+    f"trend_{signals.HALF_LIVES[-1]}": "popular",
+    "newest": "newest",
+    "next": "next",
+    "before": "related",
+    "alike": "similar",
+    "live": "next",
+    "type": "preferred_type",
+    "attribute": "attribute",
+    "author": "author",
+}
+PERSONAL = frozenset({"next", "related", "similar", "preferred_type", "attribute", "author"})
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Whom a feed is for: a user, or an anonymous id that is nobody's."""
+
+    user_id: str | None = None
+    anonymous_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    content_type: str
+    content_id: str
+    external_id: str
+    title: str | None
+    url: str | None
+    score: float
+    strategy: str
+    reason: str
+
+
+def rank(
+    transaction: Transaction,
+    visitor: Visitor,
+    now: datetime,
+    limit: int,
+    *,
+    content_type: str | None = None,
+    feed_id: str | None = None,
+    seen_days: int = SEEN_DAYS,
+) -> list[Ranked]:
+    """The best first; nothing that `feed_id` has shown."""
+    asked = parameters(visitor, now, limit, content_type=content_type, feed_id=feed_id, seen_days=seen_days)
+    return [_ranked(row) for row in transaction.all("rank", **asked)]
+
+
+def parameters(
+    visitor: Visitor,
+    now: datetime,
+    limit: int,
+    *,
+    content_type: str | None = None,
+    feed_id: str | None = None,
+    seen_days: int = SEEN_DAYS,
+) -> dict[str, Any]:
+    """Of the query."""
+    return {
+        "user_id": visitor.user_id,
+        "anonymous_id": visitor.anonymous_id,
+        "now": now,
+        "limit": limit,
+        "content_type": content_type,
+        "feed_id": feed_id,
+        "seen_days": seen_days,
+        "seeds": signals.SEEDS,
+        "next_fades": signals.NEXT_FADES,
+        "alike_fades": signals.ALIKE_FADES,
+        "live_fades": signals.LIVE_FADES,
+        "live_seeds": signals.LIVE_SEEDS,
+        "live_visitors": signals.LIVE_VISITORS,
+        "live_next": signals.LIVE_NEXT,
+        "weights": list(signals.PRIOR),
+        "floor": signals.FLOOR,
+        "diversity": DIVERSITY,
+    }
+
+
+def _ranked(row: Mapping[str, Any]) -> Ranked:
+    strategy = strategy_of(row)
+    return Ranked(
+        row["content_type"],
+        str(row["content_id"]),
+        row["external_id"],
+        row["title"],
+        row["url"],
+        row["score"],
+        strategy,
+        _reason(row, strategy),
+    )
+
+
+def strategy_of(row: Mapping[str, Any]) -> str:
+    """By what weighed most."""
+    gains = row["gains"]
+    return STRATEGIES[signals.SIGNALS[max(range(len(gains)), key=gains.__getitem__)]]
+
+
+def _reason(row: Mapping[str, Any], strategy: str) -> str:
+    kind = row["content_type"]
+    seed = row["seed_title"] or f"{row['seed_type']} {row['seed_id']}"
+    people = "1 person" if row["people"] == 1 else f"{row['people']} people"
+    return {
+        "trending": f"Rising in {kind}: {people} this week",
+        "popular": f"Popular in {kind}",
+        "newest": f"New in {kind}",
+        "next": f"Because you viewed {seed}: others went on to this",
+        "related": f"Because you viewed {seed}: others met this before it",
+        "similar": f"Because you viewed {seed}: who likes it likes this",
+        "preferred_type": f"You like {kind} content",
+        "attribute": f"Matches your {' '.join((row['matched'] or '').split(':', 1))}",
+        "author": "By an author whose content you like",
+    }[strategy]

@@ -1,0 +1,307 @@
+"""`make evaluate DATA=… OUT=… REFIT_DAYS=1`: how well a feed foresees what each user meets next.
+
+Prequential: the rows are lived through in the order of time. In the last 20 % each first interaction of a user with
+a piece of content is a test: before it is stored, the feed's SQL ranks all that is known and that the user hasn't
+met. Trends are learned every minute of the data's time, the model every REFIT_DAYS, both by the code that analyze runs.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from tqdm import tqdm
+
+from footfall import ids, signals
+from footfall.database import Database, connect
+from functions.analyze import content as model
+from functions.analyze.learning import QUERIES as ANALYZE
+from functions.maintain.migrate import migrate
+from functions.recommend.handler import QUERIES as RECOMMEND
+from functions.recommend.ranking import Visitor, parameters
+from local.evaluation.interactions import Interaction, read
+from local.evaluation.ranks import MEASURES, Ranks
+from local.evaluation.scores import as_json
+from local.evaluation.trivial import Trivial
+from local.evaluation.visits import DataError
+from local.postgres.roles import let_in
+from local.postgres.server import PostgresError, PostgresServer
+
+TESTED_FROM = 0.8
+SHOWN, RANKED = 20, 10
+# So long after an interaction its content may still be seen: for good.
+EVER_DAYS = 100_000
+STEP = timedelta(minutes=1)
+# Of every so many tests one is ranked without the user's history, too.
+APART = 5
+SERVES, ALONE = "footfall", "for_everyone"
+NAMES = {
+    SERVES: "Footfall (serves)",
+    "popular": "Popular",
+    "trending_3h": "Trending, half-life 3 h",
+    "trending_1d": "Trending, half-life 1 d",
+    "trending_7d": "Trending, half-life 7 d",
+    "newest": "Newest-10",
+}
+# Nothing of it outlives the run.
+OPTIONS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "256MB", "jit": "off"}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """0 where there was something to measure."""
+    parser = argparse.ArgumentParser(prog="make evaluate", description=__doc__)
+    parser.add_argument("data", type=_path, help=f"a .csv, .csv.gz or .zip: {','.join(COLUMNS)}")
+    parser.add_argument("out", type=_path, help="a folder for rankings.jsonl and scores.json")
+    parser.add_argument("--refit-days", type=_days, default=1.0, help="days of the data between two models")
+    options = parser.parse_args(arguments)
+    try:
+        evaluate(options.data, options.out, timedelta(days=options.refit_days))
+    except (DataError, PostgresError) as error:
+        print(f"evaluate: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _path(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("say DATA=…, a file, and OUT=…, a folder")
+    return Path(text)
+
+
+def _days(text: str) -> float:
+    try:
+        days = float(text)
+    except ValueError:
+        days = 0.0
+    if not 0 < days <= 36_500:
+        raise argparse.ArgumentTypeError(f"REFIT_DAYS: {text!r} is no number of days above 0")
+    return days
+
+
+def evaluate(data: Path, out: Path, refit: timedelta) -> dict[str, Any]:
+    """Writes both files, and prints the scores.
+
+    Raises:
+        DataError: the file can't be read, holds nothing to measure, or the folder can't be written to.
+    """
+    met = read(data)
+    start = int(len(met) * TESTED_FROM)
+    if not any(first for first in _firsts(met)[start:]):
+        raise DataError(f"{data}: of its {len(met):,} rows none in the last 20 % is a user's first with its content")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with (out / "rankings.jsonl").open("w", encoding="utf-8") as lines, _world(met) as world:
+            report = _live(met, start, world, refit, lines.write)
+        (out / "scores.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    except OSError as error:
+        raise DataError(f"{out}: can't be written to: {error}") from None
+    _print(report)
+    return report
+
+
+@dataclass(slots=True)
+class World:
+    """A database in which the data come to pass."""
+
+    writer: psycopg.Connection[Any]
+    learner: Database
+    reader: Database
+    contents: dict[str, str] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def store(self, met: Sequence[Interaction]) -> None:
+        """As session would: the catalogue's row where it is new, and the interactions."""
+        new = {}
+        for one in met:
+            key = ids.to_uuid("content", one.content_id)
+            if key not in self.contents:
+                self.contents[key] = one.content_id
+                new[key] = (one.content_type, key, one.at, one.at)
+        with self.writer.pipeline(), self.writer.cursor() as cursor:
+            if new:
+                cursor.executemany(CONTENT, list(new.values()))
+            cursor.executemany(INTERACTION, [_row(one) for one in met])
+
+    def load(self, met: Sequence[Interaction]) -> None:
+        """The same of many."""
+        for one in met:
+            self.contents.setdefault(ids.to_uuid("content", one.content_id), one.content_id)
+        with self.writer.cursor() as cursor:
+            cursor.execute("CREATE TEMPORARY TABLE loaded (LIKE content_interactions INCLUDING DEFAULTS)")
+            with cursor.copy(f"COPY loaded ({COLUMNS_STORED}) FROM STDIN") as copying:
+                for one in met:
+                    copying.write_row(_row(one))
+            cursor.execute("UPDATE loaded SET engagement_score = engagement_score(interaction_type, NULL)")
+            cursor.execute(
+                "INSERT INTO content (content_type, content_id, first_seen_at)"
+                " SELECT content_type, content_id, min(created_at) FROM loaded GROUP BY 1, 2"
+            )
+            cursor.execute("INSERT INTO content_interactions SELECT * FROM loaded")
+        self.writer.execute("ANALYZE")
+
+    def rank(self, user_id: str, now: datetime, seeds: int = signals.SEEDS) -> list[str]:
+        visitor = Visitor(user_id=ids.to_uuid("user", user_id))
+        asked = {**parameters(visitor, now, SHOWN, seen_days=EVER_DAYS), "seeds": seeds}
+        found = self.reader.run(lambda transaction: transaction.all("rank", **asked))
+        return [self.contents[str(row["content_id"])] for row in found]
+
+    def timed(self, what: str, work: Callable[[], Any]) -> Any:
+        began = time.monotonic()
+        done = work()
+        self.seconds[what] = self.seconds.get(what, 0.0) + time.monotonic() - began
+        return done
+
+
+COLUMNS_STORED = (
+    "id, user_id, content_type, content_id, interaction_type, engagement_score, created_at, received_at"
+)
+CONTENT = (
+    "INSERT INTO content (content_type, content_id, first_seen_at, published_at) VALUES (%s, %s, %s, %s)"
+    " ON CONFLICT DO NOTHING"
+)
+INTERACTION = f"""
+INSERT INTO content_interactions ({COLUMNS_STORED})
+SELECT id, user_id, content_type, content_id, how, engagement_score(how, NULL), at, received_at
+FROM (VALUES (%s::uuid, %s::uuid, %s::varchar(50), %s::uuid, %s::varchar(50), %s::numeric, %s::timestamptz, %s::timestamptz))
+    AS one (id, user_id, content_type, content_id, how, nothing, at, received_at)
+"""
+COLUMNS = ("user_id", "content_id", "content_type", "interaction_type", "created_at")
+
+
+def _row(one: Interaction) -> tuple[Any, ...]:
+    user, piece = ids.to_uuid("user", one.user_id), ids.to_uuid("content", one.content_id)
+    return (
+        ids.uuid7(int(one.at.timestamp() * 1000)),
+        user,
+        one.content_type,
+        piece,
+        one.interaction_type,
+        0,
+        one.at,
+        one.at,
+    )
+
+
+@contextmanager
+def _world(met: Sequence[Interaction]) -> Iterator[World]:
+    with tempfile.TemporaryDirectory(prefix="footfall-evaluation-") as folder:
+        Path(folder).chmod(0o755)
+        server = PostgresServer(Path(folder) / "postgres", options=OPTIONS)
+        server.start()
+        try:
+            with connect(server.url()) as owner:
+                owner.execute("SET idle_session_timeout = 0")
+                migrate(owner)
+                # One partition for all the time there is.
+                owner.execute(
+                    "CREATE TABLE evaluated PARTITION OF content_interactions FOR VALUES FROM (MINVALUE) TO (MAXVALUE)"
+                )
+                learner = Database(let_in(server.url(), "footfall_analyze"), ANALYZE)
+                reader = Database(let_in(server.url(), "footfall_recommend"), RECOMMEND)
+                try:
+                    yield World(owner, learner, reader)
+                finally:
+                    learner.close()
+                    reader.close()
+        finally:
+            server.stop()
+
+
+def _firsts(met: Sequence[Interaction]) -> list[bool]:
+    seen: set[tuple[str, str]] = set()
+    found = []
+    for one in met:
+        key = one.user_id, one.content_id
+        found.append(key not in seen)
+        seen.add(key)
+    return found
+
+
+def _live(
+    met: Sequence[Interaction], start: int, world: World, refit: timedelta, write: Callable[[str], object]
+) -> dict[str, Any]:
+    items = {name: number for number, name in enumerate(dict.fromkeys(one.content_id for one in met))}
+    users = {name: number for number, name in enumerate(dict.fromkeys(one.user_id for one in met))}
+    names = list(items)
+    firsts = _firsts(met)
+    trivial = Trivial(len(items))
+    seen: dict[str, set[int]] = {name: set() for name in users}
+    for one, is_first in zip(met[:start], firsts, strict=False):
+        trivial.meet(items[one.content_id], one.at.timestamp(), is_first=is_first)
+        seen[one.user_id].add(items[one.content_id])
+    scores = {name: Ranks() for name in NAMES}
+    apart = {name: Ranks() for name in (SERVES, ALONE)}
+    world.timed("load", lambda: world.load(met[:start]))
+    steps = refits = tests = 0
+    next_step = next_fit = met[start].at if start else met[0].at
+    waiting: list[Interaction] = []
+    for one, is_first in zip(
+        tqdm(met[start:], desc="ranking", unit=" rows", delay=1), firsts[start:], strict=True
+    ):
+        if one.at >= next_step:
+            world.timed("trends", lambda at=one.at: model.refresh(world.learner, at))
+            steps, next_step = steps + 1, one.at + STEP
+        if one.at >= next_fit:
+            world.timed("training", lambda at=one.at: model.replace_model(world.learner, at, {}))
+            refits, next_fit = refits + 1, one.at + refit
+        number = items[one.content_id]
+        if is_first:
+            ranked = world.timed("ranking", lambda one=one: world.rank(one.user_id, one.at))
+            said = {"created_at": one.said_at, "user_id": one.user_id, "truth": one.content_id, "ranked": ranked[:RANKED]}
+            write(json.dumps(said, ensure_ascii=False) + "\n")
+            user = users[one.user_id]
+            scores[SERVES].add(user, one.content_id, ranked)
+            for name, places in trivial.ranked(seen[one.user_id], SHOWN).items():
+                scores[name].add(user, one.content_id, [names[place] for place in places])
+            if tests % APART == 0:
+                alone = world.timed("apart", lambda one=one: world.rank(one.user_id, one.at, seeds=0))
+                apart[SERVES].add(user, one.content_id, ranked)
+                apart[ALONE].add(user, one.content_id, alone)
+            tests += 1
+        world.timed("storing", lambda one=one: world.store([one]))
+        trivial.meet(number, one.at.timestamp(), is_first=is_first)
+        seen[one.user_id].add(number)
+    return {
+        "rows": len(met),
+        "tests": tests,
+        "refits": refits,
+        "seconds": {name: round(value, 1) for name, value in world.seconds.items()},
+        "milliseconds_per_ranking": round(world.seconds["ranking"] * 1000 / tests, 2),
+        "weights": dict(zip(signals.SIGNALS, _weights(world), strict=True)),
+        "scores": {name: {**as_json(ranks.scores()), "se": ranks.errors()} for name, ranks in scores.items()},
+        "apart": {name: as_json(ranks.scores()) for name, ranks in apart.items()},
+    }
+
+
+def _weights(world: World) -> list[float]:
+    row = world.writer.execute("SELECT weights FROM content_blend").fetchone()
+    return list(row["weights"]) if row else list(signals.PRIOR)
+
+
+def _print(report: dict[str, Any]) -> None:
+    print(
+        f"{report['rows']:,} rows, {report['tests']:,} first interactions in the last 20 %, {report['refits']} models,"
+        f" {report['milliseconds_per_ranking']} ms a ranking; seconds: "
+        + ", ".join(f"{name} {value:.0f}" for name, value in report["seconds"].items())
+    )
+    print(f"{'':26}" + "".join(f"{title:>24}" for title in ("HR@10", "HR@20", "NDCG@10")))
+    for name, scores in report["scores"].items():
+        cells = (f"{scores[m]['value']:.3f} [{scores[m]['low']:.3f}, {scores[m]['high']:.3f}]" for m in MEASURES)
+        print(f"{NAMES[name]:26}" + "".join(f"{cell:>24}" for cell in cells))
+    served, alone = (report["apart"][name]["hr10"]["value"] for name in (SERVES, ALONE))
+    print(
+        f"Of every {APART}th: with the user's history HR@10 {served:.3f}, without it {alone:.3f}:"
+        f" personalization adds {served - alone:+.3f}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
