@@ -10,6 +10,8 @@ WITH RECURSIVE types AS (
             ORDER BY content.content_type LIMIT 1)
     FROM types
     WHERE types.content_type IS NOT NULL
+), blend AS MATERIALIZED (
+    SELECT coalesce((SELECT weights FROM content_blend), %(weights)s::float8[]) AS weights
 ), liked AS MATERIALIZED (
     SELECT split_part(preference_key, ':', 1) AS what, substr(preference_key, strpos(preference_key, ':') + 1) AS name,
            (preference_value ->> 'score')::float8 AS score, source
@@ -66,7 +68,12 @@ WITH RECURSIVE types AS (
     SELECT one.item, method, place,
            one.weight * power(0.5, place / CASE method WHEN 'alike' THEN %(alike_fades)s::float8 ELSE %(next_fades)s END) AS weight
     FROM seeds
-    JOIN content_neighbours AS known USING (item)
+    -- What counts for nothing here isn't read.
+    JOIN content_neighbours AS known ON known.item = seeds.item AND known.method = ANY (ARRAY(
+        SELECT method
+        FROM unnest(%(methods)s::text[], (SELECT weights FROM blend)) AS one (method, weight)
+        WHERE method IN ('next', 'before', 'alike') AND weight > 0.01
+    ))
     CROSS JOIN LATERAL unnest(known.neighbours, known.weights) AS one (item, weight)
     UNION ALL
     SELECT item, 'live', place, weight FROM others JOIN content_items USING (content_type, content_id)
@@ -84,17 +91,15 @@ WITH RECURSIVE types AS (
            nullif(max(live), 0) AS live
     FROM related
 ), near AS (
-    SELECT content_type, content_id
+    SELECT content_type, content_id, related.next, related.before, related.alike, related.live, seed,
+           row_number() OVER (
+               ORDER BY coalesce(related.next / strongest.next, 0) + coalesce(related.before / strongest.before, 0)
+                        + coalesce(related.alike / strongest.alike, 0) + coalesce(related.live / strongest.live, 0) DESC
+           ) AS place
     FROM related
     CROSS JOIN strongest
     JOIN content_items USING (item)
-    JOIN kinds USING (content_type)
-    JOIN content USING (content_type, content_id)
     WHERE (content_type, content_id) NOT IN (SELECT hidden.content_type, hidden.content_id FROM hidden)
-      AND available AND author_id IS DISTINCT FROM %(user_id)s::uuid
-    ORDER BY coalesce(related.next / strongest.next, 0) + coalesce(related.before / strongest.before, 0)
-             + coalesce(related.alike / strongest.alike, 0) + coalesce(related.live / strongest.live, 0) DESC
-    LIMIT 100 + %(limit)s
 ), rising AS (
     SELECT trend.content_type, trend.content_id
     FROM kinds
@@ -155,16 +160,26 @@ WITH RECURSIVE types AS (
     -- How old the tenth newest is: what counts as new here.
     SELECT greatest(extract(epoch FROM %(now)s - min(at))::float8, 60) AS seconds
     FROM (SELECT at FROM newest ORDER BY at DESC LIMIT 10) AS ten
-), candidates AS (
-    SELECT * FROM near UNION SELECT * FROM rising UNION SELECT content_type, content_id FROM newest
+), candidates AS MATERIALIZED (
+    SELECT content_type, content_id, max(next) AS next, max(before) AS before, max(alike) AS alike, max(live) AS live,
+           max(seed) AS seed
+    FROM (
+        SELECT content_type, content_id, next, before, alike, live, seed, place FROM near
+        UNION ALL
+        SELECT content_type, content_id, NULL, NULL, NULL, NULL, NULL, 0 FROM rising
+        UNION ALL
+        SELECT content_type, content_id, NULL, NULL, NULL, NULL, NULL, 0 FROM newest
+    ) AS found
+    GROUP BY content_type, content_id
+    HAVING min(place) <= 100 + %(limit)s
 ), shares AS (
     SELECT content_type, count(*)::float8 / sum(count(*)) OVER () AS share FROM latest GROUP BY content_type
 ), raw AS (
-    SELECT content.content_type, content.content_id, content.title, content.url, items.people, related.seed, items.item,
+    SELECT content.content_type, content.content_id, content.title, content.url, items.people, candidates.seed,
            hours_3, hours_12, hours_24, hours_168, hours_1440,
            young.seconds / (young.seconds
                + greatest(extract(epoch FROM %(now)s - coalesce(published_at, first_seen_at))::float8, 0)) AS new,
-           related.next, related.before, related.alike, related.live,
+           candidates.next, candidates.before, candidates.alike, candidates.live,
            CASE WHEN kinds.said IS NOT NULL THEN kinds.said ELSE coalesce(shares.share, 0) END AS type,
            matching.score AS attribute, matching.name AS matched, written.score AS author
     FROM candidates
@@ -173,7 +188,6 @@ WITH RECURSIVE types AS (
     CROSS JOIN young
     LEFT JOIN shares USING (content_type)
     LEFT JOIN content_items AS items USING (content_type, content_id)
-    LEFT JOIN related ON related.item = items.item
     LEFT JOIN liked AS written ON written.what = 'author' AND written.name = content.author_id::text
     LEFT JOIN LATERAL (
         SELECT sum(liked.score) AS score, (array_agg(liked.name ORDER BY liked.score DESC, liked.name))[1] AS name
@@ -183,6 +197,7 @@ WITH RECURSIVE types AS (
             WHERE lower(said #>> '{}') = substr(liked.name, strpos(liked.name, ':') + 1)
         )
     ) AS matching ON true
+    WHERE available AND content.author_id IS DISTINCT FROM %(user_id)s::uuid
 ), signals AS (
     SELECT raw.*, ARRAY[
         coalesce(power(2, greatest(hours_3 - max(hours_3) OVER everything, -60)), 0),
@@ -204,9 +219,7 @@ WITH RECURSIVE types AS (
 ), scored AS (
     SELECT signals.*, gain.total, gain.gains
     FROM signals
-    CROSS JOIN (
-        SELECT coalesce((SELECT content_blend.weights FROM content_blend), %(weights)s::float8[]) AS weights OFFSET 0
-    ) AS blend
+    CROSS JOIN blend
     CROSS JOIN LATERAL (
         SELECT sum(gain) AS total, array_agg(gain ORDER BY place) AS gains
         FROM (
@@ -234,3 +247,7 @@ LEFT JOIN latest AS seed ON seed.place = best.seed
 LEFT JOIN content AS seed_content ON seed_content.content_type = seed.content_type AND seed_content.content_id = seed.content_id
 LEFT JOIN external_ids AS seed_name ON seed_name.id = seed.content_id
 ORDER BY value DESC, best.content_type, best.content_id;
+
+-- plan_once --
+-- Has what is prepared planned once, for any visitor, until the transaction ends: planning takes longer than answering.
+SELECT set_config('plan_cache_mode', 'force_generic_plan', true);

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from footfall import signals
-from footfall.database import Transaction
+from footfall.database import Row, Transaction
 
 # For so many days nothing that was met is shown again.
 SEEN_DAYS = 90
@@ -60,7 +60,12 @@ def rank(
 ) -> list[Ranked]:
     """The best first; nothing that `feed_id` has shown."""
     asked = parameters(visitor, now, limit, content_type=content_type, feed_id=feed_id, seen_days=seen_days)
-    return [_ranked(row) for row in transaction.all("rank", **asked)]
+    return [_ranked(row) for row in rows(transaction, asked)]
+
+
+def rows(transaction: Transaction, asked: Mapping[str, Any]) -> list[Row]:
+    transaction.run("plan_once")
+    return transaction.all("rank", **asked)
 
 
 def parameters(
@@ -89,6 +94,7 @@ def parameters(
         "live_visitors": signals.LIVE_VISITORS,
         "live_next": signals.LIVE_NEXT,
         "weights": list(signals.PRIOR),
+        "methods": list(signals.SIGNALS),
         "floor": signals.FLOOR,
         "diversity": DIVERSITY,
     }

@@ -26,7 +26,7 @@ from functions.analyze import content as model
 from functions.analyze.learning import QUERIES as ANALYZE
 from functions.maintain.migrate import migrate
 from functions.recommend.handler import QUERIES as RECOMMEND
-from functions.recommend.ranking import Visitor, parameters
+from functions.recommend.ranking import Visitor, parameters, rows
 from local.evaluation.interactions import Interaction, read
 from local.evaluation.ranks import MEASURES, Ranks
 from local.evaluation.scores import as_json
@@ -150,7 +150,7 @@ class World:
     def rank(self, user_id: str, now: datetime, seeds: int = signals.SEEDS) -> list[str]:
         visitor = Visitor(user_id=ids.to_uuid("user", user_id))
         asked = {**parameters(visitor, now, SHOWN, seen_days=EVER_DAYS), "seeds": seeds}
-        found = self.reader.run(lambda transaction: transaction.all("rank", **asked))
+        found = self.reader.run(lambda transaction: rows(transaction, asked))
         return [self.contents[str(row["content_id"])] for row in found]
 
     def timed(self, what: str, work: Callable[[], Any]) -> Any:
