@@ -1,8 +1,8 @@
 """How much each signal of a feed counts here: learned by replaying what visitors really met next.
 
-The neighbours come from before the replayed time. Each replayed first meeting is a choice among what rises, is
-new, or belongs to the visitor's latest: the weights are those that make the choices most likely (a conditional
-logit with weights of at least 0, drawn to the prior where the evidence is thin).
+The neighbours come from before the replayed time. Each replayed first meeting is a choice among what rises,
+is new, or belongs to the visitor's latest: the weights are those that make the choices most likely (a
+conditional logit with weights of at least 0, drawn to the prior where the evidence is thin).
 """
 
 from collections import deque
@@ -108,9 +108,9 @@ class Replay:
         eligible = self._is_known.copy()
         eligible[list(history)] = False
         places = np.flatnonzero(eligible)
-        values = self._signals(list(history)[: -signals.SEEDS - 1 : -1], who, float(self._known.times[place]))[
-            :, places
-        ]
+        values = self._signals(
+            list(history)[: -signals.SEEDS - 1 : -1], who, float(self._known.times[place])
+        )[:, places]
         best = [places_of(row) for row in values if row.any()]
         candidates = np.unique(np.concatenate([*best, np.zeros(0, np.int64)])).astype(np.int64)
         truth = np.flatnonzero(places[candidates] == what)
@@ -127,7 +127,9 @@ class Replay:
         ages = np.maximum(now - self._known.born, 0.0)
         open_to = self._is_known.copy()
         open_to[list(self._histories.get(who, {}))] = False
-        youngest = np.partition(ages[open_to], min(9, open_to.sum() - 1))[: 10].max() if open_to.any() else 60.0
+        youngest = (
+            np.partition(ages[open_to], min(9, open_to.sum() - 1))[:10].max() if open_to.any() else 60.0
+        )
         young = max(float(youngest), 60.0)
         found[_NEWEST] = young / (young + ages)
         if seeds:
@@ -166,16 +168,15 @@ def places_of(row: Array) -> Array:
 def choices(known: Meetings, neighbours: Neighbours, cut: int) -> list[Choice]:
     """What visitors met for the first time from `cut` on, among what there was."""
     replay = Replay(known, neighbours, cut)
-    every = max((len(known.times) - cut) / CHOICES, 1.0)
+    # As many as there may be, spread evenly.
+    step = max(1, -(-(len(known.times) - cut) // CHOICES))
     found: list[Choice] = []
     firsts = 0
     for place in range(cut, len(known.times)):
         if replay.is_first(place):
-            if firsts >= len(found) * 0 and int(firsts / every) != int((firsts - 1) / every):
-                choice = replay.choice(place)
-                if choice is not None:
-                    found.append(choice)
             firsts += 1
+            if firsts % step == 0 and (choice := replay.choice(place)) is not None:
+                found.append(choice)
         replay.meet(place)
     return found
 
@@ -202,10 +203,13 @@ def weights(found: list[Choice]) -> Array:
         total = odds.sum(axis=1, keepdims=True)
         expected = np.einsum("nkc,nc->nk", gains, odds / total)
         away = tried - prior
-        value = -(score[np.arange(len(found)), truths] - np.log(total[:, 0])).sum() + PRIOR_STRENGTH * away @ away
+        value = (
+            -(score[np.arange(len(found)), truths] - np.log(total[:, 0])).sum() + PRIOR_STRENGTH * away @ away
+        )
         slope = (expected - chosen).sum(axis=0) + 2 * PRIOR_STRENGTH * away
         return float(value) / len(found), slope / len(found)
 
     bounds = [(0.0, None)] * len(prior)
     done = minimize(loss, prior, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60})
-    return np.round(done.x, 6)
+    found_weights: Array = np.round(done.x, 6)
+    return found_weights

@@ -1,18 +1,19 @@
-"""Learns what content rises, each run from what was touched since the last, and now and then what belongs together.
+"""Learns what content rises, of what was touched since the last run; and now and then what belongs together.
 
-The first is counted anew from the interactions of what was touched, so a run twice changes nothing. The second
-replaces its whole model; the longer that takes, the longer it rests.
+Trends are counted anew from the interactions, so that a run twice changes nothing. What belongs together is
+replaced as a whole; the longer that takes, the longer it rests.
 """
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from footfall.database import Database, Transaction
+from footfall.database import Database, Row, Transaction
 from functions.analyze.alone import CONTENT, alone
 
 # numpy and scipy weigh on a cold start; the other tasks do without.
@@ -58,9 +59,13 @@ def learn(database: Database, now: datetime, has_time: Callable[[], bool], patie
 
 
 def refresh(database: Database, now: datetime, has_time: Callable[[], bool] = lambda: True) -> int:
-    """Counts the trends of what was touched since the last run that came to its end; how many items those are."""
+    """Counts the trends of what was touched since the last run that came to its end; how many."""
     state = (database.run(lambda transaction: transaction.one("content_progress")) or {}).get("state") or {}
-    since = datetime.fromisoformat(state["until"]) - OVERLAP if "until" in state else datetime.min.replace(tzinfo=UTC)
+    since = (
+        datetime.fromisoformat(state["until"]) - OVERLAP
+        if "until" in state
+        else datetime.min.replace(tzinfo=UTC)
+    )
     # Once an hour also what came days late.
     hour = now.replace(minute=0, second=0, microsecond=0).isoformat()
     late = LATE if state.get("hour") == hour else VERY_LATE
@@ -71,16 +76,7 @@ def refresh(database: Database, now: datetime, has_time: Callable[[], bool] = la
     for done in range(0, len(touched), LOT):
         if not has_time():
             return done
-        lot = touched[done : done + LOT]
-        database.run(
-            lambda transaction, lot=lot: transaction.run(
-                "count_trends",
-                types=[row["content_type"] for row in lot],
-                ids=[row["content_id"] for row in lot],
-                now=now,
-                most=MOST_OF_ONE,
-            )
-        )
+        database.run(partial(_count, touched=touched[done : done + LOT], now=now))
     noted = json.dumps({"until": now.isoformat(), "hour": hour})
     database.run(
         lambda transaction: transaction.run(
@@ -88,6 +84,16 @@ def refresh(database: Database, now: datetime, has_time: Callable[[], bool] = la
         )
     )
     return len(touched)
+
+
+def _count(transaction: Transaction, touched: Sequence[Row], now: datetime) -> None:
+    transaction.run(
+        "count_trends",
+        types=[row["content_type"] for row in touched],
+        ids=[row["content_id"] for row in touched],
+        now=now,
+        most=MOST_OF_ONE,
+    )
 
 
 def train(database: Database, now: datetime) -> bool:

@@ -74,7 +74,7 @@ def ease(visitors: Ints, items: Ints, many: int) -> sp.csr_matrix:
     chosen = []
     for start in range(0, len(active), BLOCK):
         stop = min(start + BLOCK, len(active))
-        # The inverse is symmetric, and its lower triangle is all there is: rows are put together from both sides.
+        # Symmetric, and its lower triangle is all there is: rows are put together from both sides.
         block = np.empty((stop - start, len(active)), np.float32)
         block[:, :start] = inverse[start:stop, :start]
         block[:, stop:] = inverse[stop:, start:stop].T

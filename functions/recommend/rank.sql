@@ -17,6 +17,7 @@ WITH RECURSIVE types AS (
            (preference_value ->> 'score')::float8 AS score, source
     FROM user_preferences
     WHERE user_id = %(user_id)s::uuid AND preference_key ~ '^(content_type|attribute|author):' AND source <> 'ml_predicted'
+      AND (%(is_personal)s::boolean OR (preference_value ->> 'score')::float8 = 0)
 ), kinds AS MATERIALIZED (
     SELECT types.content_type, said.score AS said
     FROM types
@@ -41,7 +42,7 @@ WITH RECURSIVE types AS (
     SELECT content_type, content_id FROM impressions WHERE feed_id = %(feed_id)s::uuid
 ), latest AS MATERIALIZED (
     SELECT content_type, content_id, row_number() OVER (ORDER BY at DESC, content_id)::integer - 1 AS place
-    FROM (SELECT * FROM met ORDER BY at DESC, content_id LIMIT %(seeds)s) AS few
+    FROM (SELECT * FROM met WHERE %(is_personal)s::boolean ORDER BY at DESC, content_id LIMIT %(seeds)s) AS few
 ), seeds AS MATERIALIZED (
     SELECT item, place FROM latest JOIN content_items USING (content_type, content_id)
 ), others AS (

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict
 
 from footfall import signals
 from footfall.database import Row, Transaction
@@ -36,8 +36,7 @@ class Visitor:
     anonymous_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ranked:
+class Ranked(TypedDict):
     content_type: str
     content_id: str
     external_id: str
@@ -48,19 +47,9 @@ class Ranked:
     reason: str
 
 
-def rank(
-    transaction: Transaction,
-    visitor: Visitor,
-    now: datetime,
-    limit: int,
-    *,
-    content_type: str | None = None,
-    feed_id: str | None = None,
-    seen_days: int = SEEN_DAYS,
-) -> list[Ranked]:
-    """The best first; nothing that `feed_id` has shown."""
-    asked = parameters(visitor, now, limit, content_type=content_type, feed_id=feed_id, seen_days=seen_days)
-    return [_ranked(row) for row in rows(transaction, asked)]
+def rank(transaction: Transaction, visitor: Visitor, now: datetime, limit: int, **asked: Any) -> list[Ranked]:
+    """The best first; see `parameters`."""
+    return [_ranked(row) for row in rows(transaction, parameters(visitor, now, limit, **asked))]
 
 
 def rows(transaction: Transaction, asked: Mapping[str, Any]) -> list[Row]:
@@ -76,8 +65,13 @@ def parameters(
     content_type: str | None = None,
     feed_id: str | None = None,
     seen_days: int = SEEN_DAYS,
+    is_personal: bool = True,
 ) -> dict[str, Any]:
-    """Of the query."""
+    """Of the query: `feed_id` names a feed none of whose items is shown again.
+
+    Args:
+        is_personal: else the visitor only hides what they met, are the author of, or don't want.
+    """
     return {
         "user_id": visitor.user_id,
         "anonymous_id": visitor.anonymous_id,
@@ -86,6 +80,7 @@ def parameters(
         "content_type": content_type,
         "feed_id": feed_id,
         "seen_days": seen_days,
+        "is_personal": is_personal,
         "seeds": signals.SEEDS,
         "next_fades": signals.NEXT_FADES,
         "alike_fades": signals.ALIKE_FADES,
@@ -102,16 +97,16 @@ def parameters(
 
 def _ranked(row: Mapping[str, Any]) -> Ranked:
     strategy = strategy_of(row)
-    return Ranked(
-        row["content_type"],
-        str(row["content_id"]),
-        row["external_id"],
-        row["title"],
-        row["url"],
-        row["score"],
-        strategy,
-        _reason(row, strategy),
-    )
+    return {
+        "content_type": row["content_type"],
+        "content_id": str(row["content_id"]),
+        "external_id": row["external_id"],
+        "title": row["title"],
+        "url": row["url"],
+        "score": row["score"],
+        "strategy": strategy,
+        "reason": _reason(row, strategy),
+    }
 
 
 def strategy_of(row: Mapping[str, Any]) -> str:

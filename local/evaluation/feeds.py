@@ -1,8 +1,9 @@
 """`make evaluate DATA=… OUT=… REFIT_DAYS=1`: how well a feed foresees what each user meets next.
 
-Prequential: the rows are lived through in the order of time. In the last 20 % each first interaction of a user with
-a piece of content is a test: before it is stored, the feed's SQL ranks all that is known and that the user hasn't
-met. Trends are learned every minute of the data's time, the model every REFIT_DAYS, both by the code that analyze runs.
+Prequential: the rows are lived through in the order of time. In the last 20 % each first interaction of a
+user with a piece of content is a test: before it is stored, the feed's SQL ranks all that is known and that
+the user hasn't met. Trends are learned every minute of the data's time, the model every REFIT_DAYS, both by the
+code that analyze runs.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from functions.analyze.learning import QUERIES as ANALYZE
 from functions.maintain.migrate import migrate
 from functions.recommend.handler import QUERIES as RECOMMEND
 from functions.recommend.ranking import Visitor, parameters, rows
-from local.evaluation.interactions import Interaction, read
+from local.evaluation.interactions import COLUMNS, Interaction, read
 from local.evaluation.ranks import MEASURES, Ranks
 from local.evaluation.scores import as_json
 from local.evaluation.trivial import Trivial
@@ -52,7 +53,13 @@ NAMES = {
     "newest": "Newest-10",
 }
 # Nothing of it outlives the run.
-OPTIONS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "256MB", "jit": "off"}
+OPTIONS = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "256MB",
+    "jit": "off",
+}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -95,10 +102,12 @@ def evaluate(data: Path, out: Path, refit: timedelta) -> dict[str, Any]:
     met = read(data)
     start = int(len(met) * TESTED_FROM)
     if not any(first for first in _firsts(met)[start:]):
-        raise DataError(f"{data}: of its {len(met):,} rows none in the last 20 % is a user's first with its content")
+        raise DataError(
+            f"{data}: of its {len(met):,} rows none in the last 20 % is a user's first with its content"
+        )
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with (out / "rankings.jsonl").open("w", encoding="utf-8") as lines, _world(met) as world:
+        with (out / "rankings.jsonl").open("w", encoding="utf-8") as lines, _world() as world:
             report = _live(met, start, world, refit, lines.write)
         (out / "scores.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", "utf-8")
     except OSError as error:
@@ -117,18 +126,14 @@ class World:
     contents: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
-    def store(self, met: Sequence[Interaction]) -> None:
-        """As session would: the catalogue's row where it is new, and the interactions."""
-        new = {}
-        for one in met:
-            key = ids.to_uuid("content", one.content_id)
+    def store(self, one: Interaction) -> None:
+        """As session would: the catalogue's row where it is new, and the interaction."""
+        key = ids.to_uuid("content", one.content_id)
+        with self.writer.pipeline(), self.writer.cursor() as cursor:
             if key not in self.contents:
                 self.contents[key] = one.content_id
-                new[key] = (one.content_type, key, one.at, one.at)
-        with self.writer.pipeline(), self.writer.cursor() as cursor:
-            if new:
-                cursor.executemany(CONTENT, list(new.values()))
-            cursor.executemany(INTERACTION, [_row(one) for one in met])
+                cursor.execute(CONTENT, (one.content_type, key, one.at))
+            cursor.execute(INTERACTION, _row(one))
 
     def load(self, met: Sequence[Interaction]) -> None:
         """The same of many."""
@@ -138,7 +143,7 @@ class World:
             cursor.execute("CREATE TEMPORARY TABLE loaded (LIKE content_interactions INCLUDING DEFAULTS)")
             with cursor.copy(f"COPY loaded ({COLUMNS_STORED}) FROM STDIN") as copying:
                 for one in met:
-                    copying.write_row(_row(one))
+                    copying.write_row((*_row(one)[:-1], 0))
             cursor.execute("UPDATE loaded SET engagement_score = engagement_score(interaction_type, NULL)")
             cursor.execute(
                 "INSERT INTO content (content_type, content_id, first_seen_at)"
@@ -147,33 +152,27 @@ class World:
             cursor.execute("INSERT INTO content_interactions SELECT * FROM loaded")
         self.writer.execute("ANALYZE")
 
-    def rank(self, user_id: str, now: datetime, seeds: int = signals.SEEDS) -> list[str]:
+    def rank(self, user_id: str, now: datetime, *, is_personal: bool = True) -> list[str]:
         visitor = Visitor(user_id=ids.to_uuid("user", user_id))
-        asked = {**parameters(visitor, now, SHOWN, seen_days=EVER_DAYS), "seeds": seeds}
+        asked = parameters(visitor, now, SHOWN, seen_days=EVER_DAYS, is_personal=is_personal)
         found = self.reader.run(lambda transaction: rows(transaction, asked))
         return [self.contents[str(row["content_id"])] for row in found]
 
-    def timed(self, what: str, work: Callable[[], Any]) -> Any:
+    @contextmanager
+    def timed(self, what: str) -> Iterator[None]:
         began = time.monotonic()
-        done = work()
+        yield
         self.seconds[what] = self.seconds.get(what, 0.0) + time.monotonic() - began
-        return done
 
 
 COLUMNS_STORED = (
-    "id, user_id, content_type, content_id, interaction_type, engagement_score, created_at, received_at"
+    "id, user_id, content_type, content_id, interaction_type, created_at, received_at, engagement_score"
 )
-CONTENT = (
-    "INSERT INTO content (content_type, content_id, first_seen_at, published_at) VALUES (%s, %s, %s, %s)"
-    " ON CONFLICT DO NOTHING"
+CONTENT = "INSERT INTO content (content_type, content_id, first_seen_at) VALUES (%s, %s, %s)"
+INTERACTION = (
+    f"INSERT INTO content_interactions ({COLUMNS_STORED})"  # noqa: S608
+    " VALUES (%s, %s, %s, %s, %s, %s, %s, engagement_score(%s, NULL))"
 )
-INTERACTION = f"""
-INSERT INTO content_interactions ({COLUMNS_STORED})
-SELECT id, user_id, content_type, content_id, how, engagement_score(how, NULL), at, received_at
-FROM (VALUES (%s::uuid, %s::uuid, %s::varchar(50), %s::uuid, %s::varchar(50), %s::numeric, %s::timestamptz, %s::timestamptz))
-    AS one (id, user_id, content_type, content_id, how, nothing, at, received_at)
-"""
-COLUMNS = ("user_id", "content_id", "content_type", "interaction_type", "created_at")
 
 
 def _row(one: Interaction) -> tuple[Any, ...]:
@@ -184,14 +183,14 @@ def _row(one: Interaction) -> tuple[Any, ...]:
         one.content_type,
         piece,
         one.interaction_type,
-        0,
         one.at,
         one.at,
+        one.interaction_type,
     )
 
 
 @contextmanager
-def _world(met: Sequence[Interaction]) -> Iterator[World]:
+def _world() -> Iterator[World]:
     with tempfile.TemporaryDirectory(prefix="footfall-evaluation-") as folder:
         Path(folder).chmod(0o755)
         server = PostgresServer(Path(folder) / "postgres", options=OPTIONS)
@@ -202,7 +201,8 @@ def _world(met: Sequence[Interaction]) -> Iterator[World]:
                 migrate(owner)
                 # One partition for all the time there is.
                 owner.execute(
-                    "CREATE TABLE evaluated PARTITION OF content_interactions FOR VALUES FROM (MINVALUE) TO (MAXVALUE)"
+                    "CREATE TABLE evaluated PARTITION OF content_interactions"
+                    " FOR VALUES FROM (MINVALUE) TO (MAXVALUE)"
                 )
                 learner = Database(let_in(server.url(), "footfall_analyze"), ANALYZE)
                 reader = Database(let_in(server.url(), "footfall_recommend"), RECOMMEND)
@@ -228,57 +228,83 @@ def _firsts(met: Sequence[Interaction]) -> list[bool]:
 def _live(
     met: Sequence[Interaction], start: int, world: World, refit: timedelta, write: Callable[[str], object]
 ) -> dict[str, Any]:
-    items = {name: number for number, name in enumerate(dict.fromkeys(one.content_id for one in met))}
-    users = {name: number for number, name in enumerate(dict.fromkeys(one.user_id for one in met))}
-    names = list(items)
+    run = Run(met, world)
     firsts = _firsts(met)
-    trivial = Trivial(len(items))
-    seen: dict[str, set[int]] = {name: set() for name in users}
+    with world.timed("loading"):
+        world.load(met[:start])
     for one, is_first in zip(met[:start], firsts, strict=False):
-        trivial.meet(items[one.content_id], one.at.timestamp(), is_first=is_first)
-        seen[one.user_id].add(items[one.content_id])
-    scores = {name: Ranks() for name in NAMES}
-    apart = {name: Ranks() for name in (SERVES, ALONE)}
-    world.timed("load", lambda: world.load(met[:start]))
-    steps = refits = tests = 0
-    next_step = next_fit = met[start].at if start else met[0].at
-    waiting: list[Interaction] = []
-    for one, is_first in zip(
-        tqdm(met[start:], desc="ranking", unit=" rows", delay=1), firsts[start:], strict=True
-    ):
+        run.remember(one, is_first=is_first)
+    next_step = next_fit = met[start].at
+    refits = 0
+    left = tqdm(met[start:], desc="ranking", unit=" rows", delay=1, mininterval=1)
+    for one, is_first in zip(left, firsts[start:], strict=True):
         if one.at >= next_step:
-            world.timed("trends", lambda at=one.at: model.refresh(world.learner, at))
-            steps, next_step = steps + 1, one.at + STEP
+            next_step = one.at + STEP
+            with world.timed("trends"):
+                model.refresh(world.learner, one.at)
         if one.at >= next_fit:
-            world.timed("training", lambda at=one.at: model.replace_model(world.learner, at, {}))
-            refits, next_fit = refits + 1, one.at + refit
-        number = items[one.content_id]
+            next_fit = one.at + refit
+            refits += 1
+            with world.timed("training"):
+                model.replace_model(world.learner, one.at, {})
         if is_first:
-            ranked = world.timed("ranking", lambda one=one: world.rank(one.user_id, one.at))
-            said = {"created_at": one.said_at, "user_id": one.user_id, "truth": one.content_id, "ranked": ranked[:RANKED]}
-            write(json.dumps(said, ensure_ascii=False) + "\n")
-            user = users[one.user_id]
-            scores[SERVES].add(user, one.content_id, ranked)
-            for name, places in trivial.ranked(seen[one.user_id], SHOWN).items():
-                scores[name].add(user, one.content_id, [names[place] for place in places])
-            if tests % APART == 0:
-                alone = world.timed("apart", lambda one=one: world.rank(one.user_id, one.at, seeds=0))
-                apart[SERVES].add(user, one.content_id, ranked)
-                apart[ALONE].add(user, one.content_id, alone)
-            tests += 1
-        world.timed("storing", lambda one=one: world.store([one]))
-        trivial.meet(number, one.at.timestamp(), is_first=is_first)
-        seen[one.user_id].add(number)
-    return {
-        "rows": len(met),
-        "tests": tests,
-        "refits": refits,
-        "seconds": {name: round(value, 1) for name, value in world.seconds.items()},
-        "milliseconds_per_ranking": round(world.seconds["ranking"] * 1000 / tests, 2),
-        "weights": dict(zip(signals.SIGNALS, _weights(world), strict=True)),
-        "scores": {name: {**as_json(ranks.scores()), "se": ranks.errors()} for name, ranks in scores.items()},
-        "apart": {name: as_json(ranks.scores()) for name, ranks in apart.items()},
-    }
+            ranked = run.test(one)
+            said = {"created_at": one.said_at, "user_id": one.user_id, "truth": one.content_id}
+            write(json.dumps({**said, "ranked": ranked[:RANKED]}, ensure_ascii=False) + "\n")
+        with world.timed("storing"):
+            world.store(one)
+        run.remember(one, is_first=is_first)
+    return {"rows": len(met), "refits": refits, **run.report()}
+
+
+class Run:
+    """What is tested, beside what everybody would be shown."""
+
+    def __init__(self, met: Sequence[Interaction], world: World) -> None:
+        self._world = world
+        self._names = list(dict.fromkeys(one.content_id for one in met))
+        self._items = {name: number for number, name in enumerate(self._names)}
+        self._users = {name: number for number, name in enumerate(dict.fromkeys(one.user_id for one in met))}
+        self._seen: dict[str, set[int]] = {name: set() for name in self._users}
+        self._trivial = Trivial(len(self._items))
+        self._scores = {name: Ranks() for name in NAMES}
+        self._apart = {name: Ranks() for name in (SERVES, ALONE)}
+
+    def remember(self, one: Interaction, *, is_first: bool) -> None:
+        item = self._items[one.content_id]
+        self._trivial.meet(item, one.at.timestamp(), is_first=is_first)
+        self._seen[one.user_id].add(item)
+
+    def test(self, one: Interaction) -> list[str]:
+        """What the feed would show."""
+        user, world = self._users[one.user_id], self._world
+        with world.timed("ranking"):
+            ranked = world.rank(one.user_id, one.at)
+        if len(self._scores[SERVES]) % APART == 0:
+            with world.timed("ranking without history"):
+                alone = world.rank(one.user_id, one.at, is_personal=False)
+            self._apart[SERVES].add(user, one.content_id, ranked)
+            self._apart[ALONE].add(user, one.content_id, alone)
+        self._scores[SERVES].add(user, one.content_id, ranked)
+        for name, items in self._trivial.ranked(self._seen[one.user_id], SHOWN).items():
+            self._scores[name].add(user, one.content_id, [self._names[item] for item in items])
+        return ranked
+
+    def report(self) -> dict[str, Any]:
+        tests, seconds = len(self._scores[SERVES]), self._world.seconds
+        return {
+            "tests": tests,
+            "seconds": {name: round(value, 1) for name, value in seconds.items()},
+            "milliseconds_per_ranking": round(seconds["ranking"] * 1000 / tests, 2),
+            "weights": dict(zip(signals.SIGNALS, _weights(self._world), strict=True)),
+            "scores": {name: _told(ranks) for name, ranks in self._scores.items()},
+            "apart": {name: _told(ranks) for name, ranks in self._apart.items()},
+        }
+
+
+def _told(ranks: Ranks) -> dict[str, dict[str, float]]:
+    errors = ranks.errors()
+    return {name: {**one, "se": round(errors[name], 4)} for name, one in as_json(ranks.scores()).items()}
 
 
 def _weights(world: World) -> list[float]:
@@ -288,13 +314,15 @@ def _weights(world: World) -> list[float]:
 
 def _print(report: dict[str, Any]) -> None:
     print(
-        f"{report['rows']:,} rows, {report['tests']:,} first interactions in the last 20 %, {report['refits']} models,"
-        f" {report['milliseconds_per_ranking']} ms a ranking; seconds: "
+        f"{report['rows']:,} rows, {report['tests']:,} first interactions in the last 20 %,"
+        f" {report['refits']} models, {report['milliseconds_per_ranking']} ms a ranking; seconds: "
         + ", ".join(f"{name} {value:.0f}" for name, value in report["seconds"].items())
     )
     print(f"{'':26}" + "".join(f"{title:>24}" for title in ("HR@10", "HR@20", "NDCG@10")))
     for name, scores in report["scores"].items():
-        cells = (f"{scores[m]['value']:.3f} [{scores[m]['low']:.3f}, {scores[m]['high']:.3f}]" for m in MEASURES)
+        cells = (
+            f"{scores[m]['value']:.3f} [{scores[m]['low']:.3f}, {scores[m]['high']:.3f}]" for m in MEASURES
+        )
         print(f"{NAMES[name]:26}" + "".join(f"{cell:>24}" for cell in cells))
     served, alone = (report["apart"][name]["hr10"]["value"] for name in (SERVES, ALONE))
     print(

@@ -112,5 +112,7 @@ def _time(text: str) -> datetime:
             said = datetime.fromisoformat(text)
             moment = said if said.tzinfo else said.replace(tzinfo=UTC)
     if moment is None or not _EARLIEST <= moment <= _LATEST:
-        raise ValueError(f"created_at: {text[:40]!r} is neither epoch seconds nor an RFC 3339 time since 1971")
+        raise ValueError(
+            f"created_at: {text[:40]!r} is neither epoch seconds nor an RFC 3339 time since 1971"
+        )
     return moment

@@ -28,7 +28,9 @@ class Ranks:
         """hr10 and hr20: in how many of the rankings the truth is among the first; ndcg10 by its place."""
         values, drawn = self._drawn()
         return {
-            name: Score(float(values[place]), *(float(end) for end in np.quantile(drawn[:, place], (0.025, 0.975))))
+            name: Score(
+                float(values[place]), *(float(end) for end in np.quantile(drawn[:, place], (0.025, 0.975)))
+            )
             for place, name in enumerate(MEASURES)
         }
 
@@ -40,7 +42,9 @@ class Ranks:
     def _drawn(self) -> tuple[np.ndarray, np.ndarray]:
         places = np.array(self._places)
         hit = places >= 0
-        gains = np.where(hit & (places < 10), 1 / np.log2(places + 2.0, where=hit, out=np.ones(len(places))), 0)
+        gains = np.where(
+            hit & (places < 10), 1 / np.log2(places + 2.0, where=hit, out=np.ones(len(places))), 0
+        )
         rows = np.stack([hit & (places < 10), hit & (places < 20), gains, np.ones(len(places))], axis=1)
         _, users = np.unique(self._users, return_inverse=True)
         sums = np.zeros((users.max() + 1, 4))

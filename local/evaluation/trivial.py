@@ -35,7 +35,11 @@ class Trivial:
         open_to = self._first > -np.inf
         open_to[list(seen)] = False
         places = np.flatnonzero(open_to)
-        rows = {"popular": self._counts, **dict(zip(TRENDS, self._trends, strict=True)), "newest": self._first}
+        rows = {
+            "popular": self._counts,
+            **dict(zip(TRENDS, self._trends, strict=True)),
+            "newest": self._first,
+        }
         return {name: _best(places, values[places], limit) for name, values in rows.items()}
 
 

@@ -12,6 +12,7 @@ import pytest
 from footfall.database import Database, connect
 from functions.recommend import handler
 from functions.recommend.feed import Wish, feed
+from functions.recommend.ranking import Visitor
 from local.postgres.roles import let_in
 from tests.asking import (
     FEED,
@@ -191,7 +192,7 @@ class TestPages:
         def next_page(_: int) -> Any:
             database = Database(let_in(market.url, "footfall_recommend"), handler.QUERIES, 60)
             try:
-                return database.run(lambda one: feed(one, user_id("ada"), wish, "browsing", NOW))
+                return database.run(lambda one: feed(one, Visitor(user_id("ada")), wish, "browsing", NOW))
             finally:
                 database.close()
 
