@@ -30,10 +30,11 @@ WITH RECURSIVE types AS (
     FROM (
         SELECT content_type, content_id, created_at FROM content_interactions
         WHERE user_id = %(user_id)s::uuid AND created_at > %(now)s - make_interval(days => %(seen_days)s::integer)
+          AND created_at <= %(until)s
         UNION ALL
         SELECT content_type, content_id, created_at FROM content_interactions
         WHERE anonymous_id = %(anonymous_id)s::uuid AND user_id IS NULL
-          AND created_at > %(now)s - make_interval(days => %(seen_days)s::integer)
+          AND created_at > %(now)s - make_interval(days => %(seen_days)s::integer) AND created_at <= %(until)s
     ) AS own
     GROUP BY content_type, content_id
 ), hidden AS MATERIALIZED (

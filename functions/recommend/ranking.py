@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypedDict
 
 from footfall import signals
@@ -10,6 +10,8 @@ from footfall.database import Row, Transaction
 
 # For so many days nothing that was met is shown again.
 SEEN_DAYS = 90
+# A client's clock may be ahead by so much, and what it met is met.
+AHEAD = timedelta(hours=24)
 # How much less each further one of a type weighs: this times the logarithm of its place among them.
 DIVERSITY = 0.2
 # What an item is shown for, by its strongest signal.
@@ -65,6 +67,7 @@ def parameters(
     content_type: str | None = None,
     feed_id: str | None = None,
     seen_days: int = SEEN_DAYS,
+    ahead: timedelta = AHEAD,
     is_personal: bool = True,
 ) -> dict[str, Any]:
     """Of the query: `feed_id` names a feed none of whose items is shown again.
@@ -80,6 +83,7 @@ def parameters(
         "content_type": content_type,
         "feed_id": feed_id,
         "seen_days": seen_days,
+        "until": now + ahead,
         "is_personal": is_personal,
         "seeds": signals.SEEDS,
         "next_fades": signals.NEXT_FADES,

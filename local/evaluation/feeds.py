@@ -1,6 +1,6 @@
 """`make evaluate DATA=… OUT=… REFIT_DAYS=1`: how well a feed foresees what each user meets next.
 
-Prequential: the rows are lived through in the order of time. In the last 20 % each first interaction of a
+Prequential: the rows are lived through in their order of time. In the last 20 % each first interaction of a
 user with a piece of content is a test: before it is stored, the feed's SQL ranks all that is known and that
 the user hasn't met. Trends are learned every minute of the data's time, the model every REFIT_DAYS, both by the
 code that analyze runs.
@@ -12,10 +12,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import psycopg
@@ -40,7 +42,8 @@ TESTED_FROM = 0.8
 SHOWN, RANKED = 20, 10
 # So long after an interaction its content may still be seen: for good.
 EVER_DAYS = 100_000
-STEP = timedelta(minutes=1)
+STEP, TICK = timedelta(minutes=1), timedelta(microseconds=1)
+READERS = 2
 # Of every so many tests one is ranked without the user's history, too.
 APART = 5
 SERVES, ALONE = "footfall", "for_everyone"
@@ -122,18 +125,19 @@ class World:
 
     writer: psycopg.Connection[Any]
     learner: Database
-    reader: Database
+    readers: SimpleQueue[Database]
     contents: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
-    def store(self, one: Interaction) -> None:
-        """As session would: the catalogue's row where it is new, and the interaction."""
-        key = ids.to_uuid("content", one.content_id)
-        with self.writer.pipeline(), self.writer.cursor() as cursor:
-            if key not in self.contents:
-                self.contents[key] = one.content_id
-                cursor.execute(CONTENT, (one.content_type, key, one.at))
-            cursor.execute(INTERACTION, _row(one))
+    def store(self, met: Sequence[Interaction]) -> None:
+        """As session would: the catalogue's row where it is new, and the interactions."""
+        with self.writer.pipeline(), self.writer.transaction(), self.writer.cursor() as cursor:
+            for one in met:
+                key = ids.to_uuid("content", one.content_id)
+                if key not in self.contents:
+                    self.contents[key] = one.content_id
+                    cursor.execute(CONTENT, (one.content_type, key, one.at))
+                cursor.execute(INTERACTION, _row(one))
 
     def load(self, met: Sequence[Interaction]) -> None:
         """The same of many."""
@@ -152,10 +156,22 @@ class World:
             cursor.execute("INSERT INTO content_interactions SELECT * FROM loaded")
         self.writer.execute("ANALYZE")
 
-    def rank(self, user_id: str, now: datetime, *, is_personal: bool = True) -> list[str]:
-        visitor = Visitor(user_id=ids.to_uuid("user", user_id))
-        asked = parameters(visitor, now, SHOWN, seen_days=EVER_DAYS, is_personal=is_personal)
-        found = self.reader.run(lambda transaction: rows(transaction, asked))
+    def rank(self, one: Interaction, *, is_personal: bool = True) -> list[str]:
+        """What the user would be shown just before."""
+        visitor = Visitor(user_id=ids.to_uuid("user", one.user_id))
+        asked = parameters(
+            visitor,
+            one.at - TICK,
+            SHOWN,
+            seen_days=EVER_DAYS,
+            ahead=timedelta(),
+            is_personal=is_personal,
+        )
+        reader = self.readers.get()
+        try:
+            found = reader.run(lambda transaction: rows(transaction, asked))
+        finally:
+            self.readers.put(reader)
         return [self.contents[str(row["content_id"])] for row in found]
 
     @contextmanager
@@ -205,12 +221,16 @@ def _world() -> Iterator[World]:
                     " FOR VALUES FROM (MINVALUE) TO (MAXVALUE)"
                 )
                 learner = Database(let_in(server.url(), "footfall_analyze"), ANALYZE)
-                reader = Database(let_in(server.url(), "footfall_recommend"), RECOMMEND)
+                url = let_in(server.url(), "footfall_recommend")
+                readers = [Database(url, RECOMMEND) for _ in range(READERS)]
+                waiting: SimpleQueue[Database] = SimpleQueue()
+                for reader in readers:
+                    waiting.put(reader)
                 try:
-                    yield World(owner, learner, reader)
+                    yield World(owner, learner, waiting)
                 finally:
-                    learner.close()
-                    reader.close()
+                    for database in (learner, *readers):
+                        database.close()
         finally:
             server.stop()
 
@@ -234,27 +254,39 @@ def _live(
         world.load(met[:start])
     for one, is_first in zip(met[:start], firsts, strict=False):
         run.remember(one, is_first=is_first)
-    next_step = next_fit = met[start].at
+    next_fit = met[start].at
     refits = 0
-    left = tqdm(met[start:], desc="ranking", unit=" rows", delay=1, mininterval=1)
-    for one, is_first in zip(left, firsts[start:], strict=True):
-        if one.at >= next_step:
-            next_step = one.at + STEP
+    progress = tqdm(total=len(met) - start, desc="ranking", unit=" rows", delay=1, mininterval=1)
+    with progress, ThreadPoolExecutor(READERS) as threads:
+        for begin, end in _steps(met, start):
+            step, now = met[begin:end], met[begin].at - TICK
             with world.timed("trends"):
-                model.refresh(world.learner, one.at)
-        if one.at >= next_fit:
-            next_fit = one.at + refit
-            refits += 1
-            with world.timed("training"):
-                model.replace_model(world.learner, one.at, {})
-        if is_first:
-            ranked = run.test(one)
-            said = {"created_at": one.said_at, "user_id": one.user_id, "truth": one.content_id}
-            write(json.dumps({**said, "ranked": ranked[:RANKED]}, ensure_ascii=False) + "\n")
-        with world.timed("storing"):
-            world.store(one)
-        run.remember(one, is_first=is_first)
+                model.refresh(world.learner, now)
+            if met[begin].at >= next_fit:
+                next_fit = met[begin].at + refit
+                refits += 1
+                with world.timed("training"):
+                    model.replace_model(world.learner, now, {})
+            with world.timed("storing"):
+                world.store(step)
+            # Each sees what happened before it, and no more.
+            with world.timed("ranking"):
+                ranked = run.test(step, firsts[begin:end], threads)
+            for one, shown in ranked:
+                said = {"created_at": one.said_at, "user_id": one.user_id, "truth": one.content_id}
+                write(json.dumps({**said, "ranked": shown[:RANKED]}, ensure_ascii=False) + "\n")
+            progress.update(end - begin)
     return {"rows": len(met), "refits": refits, **run.report()}
+
+
+def _steps(met: Sequence[Interaction], start: int) -> Iterator[tuple[int, int]]:
+    """From where to where the rows of each minute that has some lie."""
+    begin = start
+    for place in range(start, len(met)):
+        if met[place].at >= met[begin].at + STEP:
+            yield begin, place
+            begin = place
+    yield begin, len(met)
 
 
 class Run:
@@ -275,20 +307,31 @@ class Run:
         self._trivial.meet(item, one.at.timestamp(), is_first=is_first)
         self._seen[one.user_id].add(item)
 
-    def test(self, one: Interaction) -> list[str]:
-        """What the feed would show."""
-        user, world = self._users[one.user_id], self._world
-        with world.timed("ranking"):
-            ranked = world.rank(one.user_id, one.at)
-        if len(self._scores[SERVES]) % APART == 0:
-            with world.timed("ranking without history"):
-                alone = world.rank(one.user_id, one.at, is_personal=False)
-            self._apart[SERVES].add(user, one.content_id, ranked)
-            self._apart[ALONE].add(user, one.content_id, alone)
-        self._scores[SERVES].add(user, one.content_id, ranked)
-        for name, items in self._trivial.ranked(self._seen[one.user_id], SHOWN).items():
-            self._scores[name].add(user, one.content_id, [self._names[item] for item in items])
-        return ranked
+    def test(
+        self, step: Sequence[Interaction], firsts: Sequence[bool], threads: ThreadPoolExecutor
+    ) -> list[tuple[Interaction, list[str]]]:
+        """What the feed would show before each first interaction, beside what it is compared with."""
+        done = len(self._scores[SERVES])
+        tests = [one for one, is_first in zip(step, firsts, strict=True) if is_first]
+        ranked = [threads.submit(self._world.rank, one) for one in tests]
+        apart = {
+            place: threads.submit(self._world.rank, one, is_personal=False)
+            for place, one in enumerate(tests)
+            if (done + place) % APART == 0
+        }
+        left = iter(enumerate(ranked))
+        for one, is_first in zip(step, firsts, strict=True):
+            user = self._users[one.user_id]
+            if is_first:
+                for name, items in self._trivial.ranked(self._seen[one.user_id], SHOWN).items():
+                    self._scores[name].add(user, one.content_id, [self._names[item] for item in items])
+                place, future = next(left)
+                self._scores[SERVES].add(user, one.content_id, future.result())
+                if place in apart:
+                    self._apart[SERVES].add(user, one.content_id, future.result())
+                    self._apart[ALONE].add(user, one.content_id, apart[place].result())
+            self.remember(one, is_first=is_first)
+        return [(one, future.result()) for one, future in zip(tests, ranked, strict=True)]
 
     def report(self) -> dict[str, Any]:
         tests, seconds = len(self._scores[SERVES]), self._world.seconds

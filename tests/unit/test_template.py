@@ -340,7 +340,7 @@ def test_environment_and_timeouts_are_those_that_sam_deploys(
         properties = deployed[logical_id]["Properties"]
         assert set(function.environment) == set(properties["Environment"]["Variables"])
         memory = properties["MemorySize"]
-        memory = int(ours.parameters[memory["Ref"]]) if isinstance(memory, dict) else memory
+        memory = int(str(ours.parameters[memory["Ref"]])) if isinstance(memory, dict) else memory
         assert (function.timeout, function.memory) == (properties["Timeout"], memory)
         assert function.handler == properties["Handler"]
 
