@@ -8,7 +8,7 @@ from typing import TypedDict
 from footfall import ids
 from footfall.database import Transaction
 from footfall.errors import BadRequestError
-from functions.recommend.ranking import PERSONAL, Ranked, Visitor, rank
+from functions.recommend.ranking import FOR_EVERYONE, Ranked, Visitor, rank
 
 # Who scrolls further starts anew.
 MAX_POSITION = 10_000
@@ -56,7 +56,9 @@ def feed(transaction: Transaction, visitor: Visitor, wish: Wish, intent: str, no
         "items": items,
         "reasoning": _reasoning(items),
         "intent": intent,
-        "strategy": "personal" if any(one["strategy"] in PERSONAL for one in ranked) else "for_everyone",
+        "strategy": "personal"
+        if any(one["strategy"] not in FOR_EVERYONE for one in ranked)
+        else "for_everyone",
         "feed_id": feed_id,
         "cursor": feed_id if len(items) == wish.limit else None,
     }
@@ -107,7 +109,7 @@ def _item(ranked: Ranked) -> Item:
 def _reasoning(items: list[Item]) -> str:
     if not items:
         return "There is nothing to show that you haven't seen"
-    personal = sum(item["strategy"] in PERSONAL for item in items)
+    personal = sum(item["strategy"] not in FOR_EVERYONE for item in items)
     if personal == 0:
         return "Rising and new for everyone: nothing here rests on what you did"
     return f"{personal} of {len(items)} rest on what you viewed and like; the others are rising or new"

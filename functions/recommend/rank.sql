@@ -45,7 +45,13 @@ WITH RECURSIVE types AS (
     SELECT content_type, content_id, row_number() OVER (ORDER BY at DESC, content_id)::integer - 1 AS place
     FROM (SELECT * FROM met WHERE %(is_personal)s::boolean ORDER BY at DESC, content_id LIMIT %(seeds)s) AS few
 ), seeds AS MATERIALIZED (
-    SELECT item, place FROM latest JOIN content_items USING (content_type, content_id)
+    SELECT known.item, place
+    FROM latest
+    CROSS JOIN LATERAL (
+        SELECT item FROM content_items
+        WHERE content_items.content_type = latest.content_type AND content_items.content_id = latest.content_id
+        LIMIT 1
+    ) AS known
 ), others AS (
     -- What others met next, seconds ago: how what is new gets neighbours at all.
     SELECT followed.content_type, followed.content_id, power(0.5, latest.place / %(live_fades)s::float8) AS weight, latest.place
@@ -78,7 +84,13 @@ WITH RECURSIVE types AS (
     ))
     CROSS JOIN LATERAL unnest(known.neighbours, known.weights) AS one (item, weight)
     UNION ALL
-    SELECT item, 'live', place, weight FROM others JOIN content_items USING (content_type, content_id)
+    SELECT known.item, 'live', place, weight
+    FROM others
+    CROSS JOIN LATERAL (
+        SELECT item FROM content_items
+        WHERE content_items.content_type = others.content_type AND content_items.content_id = others.content_id
+        LIMIT 1
+    ) AS known
 ), related AS MATERIALIZED (
     SELECT item, coalesce(sum(weight) FILTER (WHERE method = 'next'), 0) AS next,
            coalesce(sum(weight) FILTER (WHERE method = 'before'), 0) AS before,
@@ -100,7 +112,10 @@ WITH RECURSIVE types AS (
            ) AS place
     FROM related
     CROSS JOIN strongest
-    JOIN content_items USING (item)
+    -- By its number, however many the planner expects.
+    CROSS JOIN LATERAL (
+        SELECT content_type, content_id FROM content_items WHERE content_items.item = related.item LIMIT 1
+    ) AS named
     WHERE (content_type, content_id) NOT IN (SELECT hidden.content_type, hidden.content_id FROM hidden)
 ), rising AS (
     SELECT trend.content_type, trend.content_id
@@ -189,7 +204,11 @@ WITH RECURSIVE types AS (
     JOIN kinds USING (content_type)
     CROSS JOIN young
     LEFT JOIN shares USING (content_type)
-    LEFT JOIN content_items AS items USING (content_type, content_id)
+    LEFT JOIN LATERAL (
+        SELECT people, hours_3, hours_12, hours_24, hours_168, hours_1440 FROM content_items
+        WHERE content_items.content_type = candidates.content_type AND content_items.content_id = candidates.content_id
+        LIMIT 1
+    ) AS items ON true
     LEFT JOIN liked AS written ON written.what = 'author' AND written.name = content.author_id::text
     LEFT JOIN LATERAL (
         SELECT sum(liked.score) AS score, (array_agg(liked.name ORDER BY liked.score DESC, liked.name))[1] AS name
@@ -237,7 +256,7 @@ WITH RECURSIVE types AS (
 ), best AS (
     SELECT * FROM placed ORDER BY value DESC, content_type, content_id LIMIT %(limit)s
 )
-SELECT best.content_type, best.content_id, best.title, best.url, people, matched,
+SELECT best.content_type, best.content_id, best.title, best.url, people, matched, best.type AS liking,
        coalesce(named.external_id, best.content_id::text) AS external_id,
        -- As a share of the first one's.
        round(exp(least(value - max(value) OVER (), 0))::numeric, 4)::float8 AS score,

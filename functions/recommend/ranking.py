@@ -14,7 +14,7 @@ SEEN_DAYS = 90
 AHEAD = timedelta(hours=24)
 # How much less each further one of a type weighs: this times the logarithm of its place among them.
 DIVERSITY = 0.2
-# What an item is shown for, by its strongest signal.
+# What an item is shown for, by its strongest signal; that its type is liked is said beside it.
 STRATEGIES = {
     **{f"trend_{hours}": "trending" for hours in signals.HALF_LIVES},
     f"trend_{signals.HALF_LIVES[-1]}": "popular",
@@ -23,11 +23,13 @@ STRATEGIES = {
     "before": "related",
     "alike": "similar",
     "live": "next",
-    "type": "preferred_type",
     "attribute": "attribute",
     "author": "author",
 }
-PERSONAL = frozenset({"next", "related", "similar", "preferred_type", "attribute", "author"})
+# From this share of the visitor's latest on a type is liked.
+LIKED = 0.25
+IN_PREFERRED = "_in_preferred"
+FOR_EVERYONE = frozenset({"trending", "popular", "newest"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,22 +117,26 @@ def _ranked(row: Mapping[str, Any]) -> Ranked:
 
 def strategy_of(row: Mapping[str, Any]) -> str:
     """By what weighed most."""
-    gains = row["gains"]
-    return STRATEGIES[signals.SIGNALS[max(range(len(gains)), key=gains.__getitem__)]]
+    gains: dict[str, float] = dict.fromkeys(STRATEGIES.values(), 0.0)
+    for signal, gain in zip(signals.SIGNALS, row["gains"], strict=True):
+        if signal in STRATEGIES:
+            gains[STRATEGIES[signal]] += gain
+    strategy = max(gains, key=gains.__getitem__)
+    return strategy + IN_PREFERRED if strategy in FOR_EVERYONE and row["liking"] >= LIKED else strategy
 
 
 def _reason(row: Mapping[str, Any], strategy: str) -> str:
     kind = row["content_type"]
     seed = row["seed_title"] or f"{row['seed_type']} {row['seed_id']}"
     people = "1 person" if row["people"] == 1 else f"{row['people']} people"
-    return {
+    reason = {
         "trending": f"Rising in {kind}: {people} this week",
         "popular": f"Popular in {kind}",
         "newest": f"New in {kind}",
         "next": f"Because you viewed {seed}: others went on to this",
-        "related": f"Because you viewed {seed}: others met this before it",
-        "similar": f"Because you viewed {seed}: who likes it likes this",
-        "preferred_type": f"You like {kind} content",
+        "related": f"Because you viewed {seed}: others came from this",
+        "similar": f"Because you viewed {seed}: who viewed it viewed this",
         "attribute": f"Matches your {' '.join((row['matched'] or '').split(':', 1))}",
         "author": "By an author whose content you like",
-    }[strategy]
+    }[strategy.removesuffix(IN_PREFERRED)]
+    return f"{reason}, and you like {kind} content" if strategy.endswith(IN_PREFERRED) else reason

@@ -2,8 +2,8 @@
 
 Prequential: the rows are lived through in their order of time. In the last 20 % each first interaction of a
 user with a piece of content is a test: before it is stored, the feed's SQL ranks all that is known and that
-the user hasn't met. Trends are learned every minute of the data's time, the model every REFIT_DAYS, both by the
-code that analyze runs.
+the user has not met. Trends are learned every minute of the data's time, the model every REFIT_DAYS, both by
+the code that analyze runs.
 """
 
 import argparse
