@@ -20,7 +20,7 @@ from footfall.signals import FLOOR, HALF_LIVES, PRIOR, SIGNALS
 Array = np.ndarray[Any, Any]
 
 # So many of the latest first meetings are replayed, of which so many are looked at as choices.
-REPLAYED, CHOICES = 6_000, 1_500
+REPLAYED, CHOICES = 6_000, 1_000
 # The best of each signal are the candidates.
 BEST = 40
 # How many choices the prior is worth.
@@ -179,6 +179,13 @@ def choices(known: Meetings, neighbours: Neighbours, cut: int) -> list[Choice]:
                 found.append(choice)
         replay.meet(place)
     return found
+
+
+def as_a_stranger(choice: Choice) -> Choice:
+    """The same choice of a visitor of whom nothing is known."""
+    shares = choice.shares.copy()
+    shares[[_NEXT, _BEFORE, _ALIKE, _LIVE, _TYPE]] = 0
+    return Choice(shares, choice.truth)
 
 
 def weights(found: list[Choice]) -> Array:

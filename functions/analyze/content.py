@@ -120,6 +120,7 @@ def replace_model(database: Database, now: datetime, basis: dict[str, Any]) -> "
         transaction.run(
             "keep_blend",
             weights=model.weights,
+            cold_weights=model.cold_weights,
             basis=json.dumps(basis),
             evidence=json.dumps({**evidence, "seconds": round(monotonic() - began, 1)}),
             now=now,

@@ -117,7 +117,7 @@ COPY content_neighbours (item, method, neighbours, weights) FROM STDIN;
 
 -- keep_blend --
 -- Keeps how much each signal counts; whoever else does waits here.
-INSERT INTO content_blend (weights, basis, evidence, learned_at)
-VALUES (%(weights)s::float8[], %(basis)s::text::jsonb, %(evidence)s::text::jsonb, %(now)s)
+INSERT INTO content_blend (weights, cold_weights, basis, evidence, learned_at)
+VALUES (%(weights)s::float8[], %(cold_weights)s::float8[], %(basis)s::text::jsonb, %(evidence)s::text::jsonb, %(now)s)
 ON CONFLICT (is_only) DO UPDATE SET
-    weights = excluded.weights, basis = excluded.basis, evidence = excluded.evidence, learned_at = excluded.learned_at;
+    weights = excluded.weights, cold_weights = excluded.cold_weights, basis = excluded.basis, evidence = excluded.evidence, learned_at = excluded.learned_at;

@@ -91,7 +91,8 @@ def rp3beta(visitors: Ints, items: Ints, many: int) -> sp.csr_matrix:
     active, columns = np.unique(items, return_inverse=True)
     met = _matrix(visitors, columns, len(active))
     popular = np.asarray(met.sum(axis=0)).ravel()
-    to_item = sp.diags(1 / np.asarray(met.sum(axis=1)).ravel()) @ met @ sp.diags(popular**-BETA)
+    many_met = np.maximum(np.asarray(met.sum(axis=1)).ravel(), 1)
+    to_item = sp.diags(1 / many_met) @ met @ sp.diags(popular**-BETA)
     to_visitor = (sp.diags(1 / popular) @ met.T).tocsr()
     chosen = []
     for start in range(0, len(active), BLOCK):

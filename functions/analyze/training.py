@@ -7,7 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from functions.analyze import neighbours
-from functions.analyze.blending import REPLAYED, Meetings, Neighbours, choices, weights
+from functions.analyze.blending import REPLAYED, Meetings, Neighbours, as_a_stranger, choices, weights
 
 Array = np.ndarray[Any, Any]
 
@@ -20,6 +20,7 @@ LEAST = 50
 class Trained:
     neighbours: Neighbours
     weights: list[float]
+    cold_weights: list[float]
     method: str
     choices: int
 
@@ -33,7 +34,8 @@ def train(known: Meetings, most_for_ease: int) -> Trained:
     if cut >= LEAST:
         before = learn(_part(known, cut), method)
         found = choices(known, before, cut)
-    return Trained(learn(known, method), weights(found).tolist(), method, len(found))
+    learned, cold = weights(found), weights([as_a_stranger(choice) for choice in found])
+    return Trained(learn(known, method), learned.tolist(), cold.tolist(), method, len(found))
 
 
 def learn(known: Meetings, method: str) -> Neighbours:

@@ -10,8 +10,6 @@ WITH RECURSIVE types AS (
             ORDER BY content.content_type LIMIT 1)
     FROM types
     WHERE types.content_type IS NOT NULL
-), blend AS MATERIALIZED (
-    SELECT coalesce((SELECT weights FROM content_blend), %(weights)s::float8[]) AS weights
 ), liked AS MATERIALIZED (
     SELECT split_part(preference_key, ':', 1) AS what, substr(preference_key, strpos(preference_key, ':') + 1) AS name,
            (preference_value ->> 'score')::float8 AS score, source
@@ -44,6 +42,11 @@ WITH RECURSIVE types AS (
 ), latest AS MATERIALIZED (
     SELECT content_type, content_id, row_number() OVER (ORDER BY at DESC, content_id)::integer - 1 AS place
     FROM (SELECT * FROM met WHERE %(is_personal)s::boolean ORDER BY at DESC, content_id LIMIT %(seeds)s) AS few
+), blend AS MATERIALIZED (
+    SELECT coalesce(
+        (SELECT CASE WHEN EXISTS (SELECT FROM latest) THEN weights ELSE cold_weights END FROM content_blend),
+        %(weights)s::float8[]
+    ) AS weights
 ), seeds AS MATERIALIZED (
     SELECT known.item, place
     FROM latest
@@ -124,7 +127,7 @@ WITH RECURSIVE types AS (
         (SELECT content_type, content_id
          FROM content_items
          JOIN content USING (content_type, content_id)
-         WHERE content_type = kinds.content_type AND available AND author_id IS DISTINCT FROM %(user_id)s::uuid
+         WHERE content_type = kinds.content_type AND available AND (author_id = %(user_id)s::uuid) IS NOT TRUE
            AND (content_type, content_id) NOT IN (SELECT hidden.content_type, hidden.content_id FROM hidden)
          ORDER BY hours_3 DESC
          LIMIT 20 + %(limit)s)
@@ -132,7 +135,7 @@ WITH RECURSIVE types AS (
         (SELECT content_type, content_id
          FROM content_items
          JOIN content USING (content_type, content_id)
-         WHERE content_type = kinds.content_type AND available AND author_id IS DISTINCT FROM %(user_id)s::uuid
+         WHERE content_type = kinds.content_type AND available AND (author_id = %(user_id)s::uuid) IS NOT TRUE
            AND (content_type, content_id) NOT IN (SELECT hidden.content_type, hidden.content_id FROM hidden)
          ORDER BY hours_12 DESC
          LIMIT 20 + %(limit)s)
@@ -140,7 +143,7 @@ WITH RECURSIVE types AS (
         (SELECT content_type, content_id
          FROM content_items
          JOIN content USING (content_type, content_id)
-         WHERE content_type = kinds.content_type AND available AND author_id IS DISTINCT FROM %(user_id)s::uuid
+         WHERE content_type = kinds.content_type AND available AND (author_id = %(user_id)s::uuid) IS NOT TRUE
            AND (content_type, content_id) NOT IN (SELECT hidden.content_type, hidden.content_id FROM hidden)
          ORDER BY hours_24 DESC
          LIMIT 20 + %(limit)s)
@@ -148,7 +151,7 @@ WITH RECURSIVE types AS (
         (SELECT content_type, content_id
          FROM content_items
          JOIN content USING (content_type, content_id)
-         WHERE content_type = kinds.content_type AND available AND author_id IS DISTINCT FROM %(user_id)s::uuid
+         WHERE content_type = kinds.content_type AND available AND (author_id = %(user_id)s::uuid) IS NOT TRUE
            AND (content_type, content_id) NOT IN (SELECT hidden.content_type, hidden.content_id FROM hidden)
          ORDER BY hours_168 DESC
          LIMIT 20 + %(limit)s)
@@ -156,7 +159,7 @@ WITH RECURSIVE types AS (
         (SELECT content_type, content_id
          FROM content_items
          JOIN content USING (content_type, content_id)
-         WHERE content_type = kinds.content_type AND available AND author_id IS DISTINCT FROM %(user_id)s::uuid
+         WHERE content_type = kinds.content_type AND available AND (author_id = %(user_id)s::uuid) IS NOT TRUE
            AND (content_type, content_id) NOT IN (SELECT hidden.content_type, hidden.content_id FROM hidden)
          ORDER BY hours_1440 DESC
          LIMIT 20 + %(limit)s)
@@ -167,7 +170,7 @@ WITH RECURSIVE types AS (
     CROSS JOIN LATERAL (
         SELECT content_type, content_id, coalesce(published_at, first_seen_at) AS at
         FROM content
-        WHERE content_type = kinds.content_type AND available AND author_id IS DISTINCT FROM %(user_id)s::uuid
+        WHERE content_type = kinds.content_type AND available AND (author_id = %(user_id)s::uuid) IS NOT TRUE
           AND coalesce(published_at, first_seen_at) <= %(now)s
           AND (content_type, content_id) NOT IN (SELECT hidden.content_type, hidden.content_id FROM hidden)
         ORDER BY coalesce(published_at, first_seen_at) DESC
@@ -218,7 +221,7 @@ WITH RECURSIVE types AS (
             WHERE lower(said #>> '{}') = substr(liked.name, strpos(liked.name, ':') + 1)
         )
     ) AS matching ON true
-    WHERE available AND content.author_id IS DISTINCT FROM %(user_id)s::uuid
+    WHERE available AND (content.author_id = %(user_id)s::uuid) IS NOT TRUE
 ), signals AS (
     SELECT raw.*, ARRAY[
         coalesce(power(2, greatest(hours_3 - max(hours_3) OVER everything, -60)), 0),

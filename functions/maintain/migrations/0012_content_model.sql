@@ -48,13 +48,15 @@ COMMENT ON INDEX content_neighbours_pkey IS 'recommend: rank.';
 CREATE TABLE content_blend (
     is_only boolean PRIMARY KEY DEFAULT true,
     weights double precision[] NOT NULL,
+    cold_weights double precision[] NOT NULL,
     basis jsonb NOT NULL,
     evidence jsonb NOT NULL,
     learned_at timestamptz NOT NULL,
     CONSTRAINT content_blend_only CHECK (is_only)
 );
 COMMENT ON TABLE content_blend IS 'How much each signal counts in a feed; at most one row, replaced together with content_neighbours.';
-COMMENT ON COLUMN content_blend.weights IS 'In the order of the signals in common''s signals.py.';
+COMMENT ON COLUMN content_blend.weights IS 'In the order of common''s signals.py.';
+COMMENT ON COLUMN content_blend.cold_weights IS 'The same for visitors who met nothing yet.';
 COMMENT ON COLUMN content_blend.basis IS 'What was there to learn from: the next run learns only where that has changed.';
 COMMENT ON COLUMN content_blend.evidence IS 'On how many replayed interactions the weights rest, and what the training cost.';
 

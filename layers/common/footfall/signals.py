@@ -14,7 +14,7 @@ SIGNALS = (
     "author",
 )
 # What counts until a deployment has learned its own; the last two, which no interaction says, always.
-PRIOR = (0.3, 0.2, 0.3, 0.2, 0.1, 0.4, 0.4, 0.3, 0.4, 0.4, 0.4, 0.5, 0.3)
+PRIOR = (0.3, 0.2, 0.3, 0.2, 0.1, 0.4, 0.4, 0.3, 0.4, 0.4, 0.4, 0.5, 0.5)
 # A signal counts as log(FLOOR + its share of the strongest candidate's).
 FLOOR = 0.01
 
