@@ -6,7 +6,8 @@ SELECT resume AS state, finished_at FROM analysis_state WHERE task = 'content';
 -- Content that was interacted with lately: received since then, and done not much earlier.
 SELECT DISTINCT content_type, content_id::text AS content_id
 FROM content_interactions
-WHERE created_at > %(since)s - %(late)s::interval AND created_at <= %(now)s AND received_at > %(since)s AND NOT is_bot
+WHERE created_at > %(since)s::timestamptz - %(late)s::interval AND created_at <= %(now)s
+  AND received_at > %(since)s AND NOT is_bot
 ORDER BY content_type, content_id;
 
 -- count_trends --
@@ -34,7 +35,7 @@ WITH touched AS MATERIALIZED (
                     SELECT user_id, anonymous_id, engagement_score, created_at
                     FROM content_interactions AS one
                     WHERE one.content_id = touched.content_id AND one.content_type = touched.content_type AND NOT is_bot
-                      AND created_at <= %(now)s AND created_at > %(now)s - interval '366 days'
+                      AND created_at <= %(now)s AND created_at > %(now)s::timestamptz - interval '366 days'
                     ORDER BY created_at DESC
                     LIMIT %(most)s
                 ) AS latest
@@ -77,7 +78,7 @@ SELECT coalesce(sum(events), 0)::bigint AS interactions,
        coalesce(sum(events * extract(epoch FROM minute)), 0)::bigint::text AS moments
 FROM live_counts
 WHERE event_type = 'content_interaction' AND NOT is_bot
-  AND minute > %(now)s - make_interval(days => %(days)s) AND minute <= %(now)s;
+  AND minute > %(now)s::timestamptz - make_interval(days => %(days)s) AND minute <= %(now)s;
 
 -- interactions --
 -- The latest interactions, packed: who (a hash), with which item, and when; each an array of 8, 4 and 8 bytes.
@@ -89,7 +90,7 @@ FROM (
     FROM (
         SELECT user_id, anonymous_id, content_type, content_id, created_at, id
         FROM content_interactions
-        WHERE created_at > %(now)s - make_interval(days => %(days)s) AND created_at <= %(now)s AND NOT is_bot
+        WHERE created_at > %(now)s::timestamptz - make_interval(days => %(days)s) AND created_at <= %(now)s AND NOT is_bot
         ORDER BY created_at DESC
         LIMIT %(most)s
     ) AS latest

@@ -69,7 +69,7 @@ DENIED = {
         "DELETE FROM impressions",
         "UPDATE profiles SET profile_completeness = 100",
         "INSERT INTO profiles SELECT * FROM profiles",
-        "SELECT FROM identities",
+        "INSERT INTO identities SELECT * FROM identities",
         "SELECT FROM quarantine",
         "CREATE TEMPORARY TABLE mine ()",
     ],

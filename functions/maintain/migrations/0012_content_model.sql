@@ -66,16 +66,18 @@ CREATE INDEX content_interactions_by_anonymous ON content_interactions (anonymou
 COMMENT ON INDEX content_interactions_by_anonymous IS 'recommend: rank (what an anonymous visitor met).';
 COMMENT ON INDEX content_interactions_by_user IS 'analyze: learn_preferences, learn_attributes; recommend: rank (what was met, and what others met next); common: opportunities, trending, similar_users.';
 COMMENT ON INDEX content_interactions_by_content IS 'analyze: refresh_items; recommend: rank (who met a seed lately); common: similar_users (who else met the same content).';
+COMMENT ON INDEX content_by_age IS 'recommend: rank (newest of a type); common: opportunities.';
+COMMENT ON INDEX content_trends_by_score IS 'common: trending.';
 
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'footfall_analyze') THEN
         GRANT SELECT, INSERT, UPDATE ON content_items, content_blend TO footfall_analyze;
-        GRANT SELECT, INSERT, DELETE ON content_neighbours TO footfall_analyze;
+        GRANT INSERT, DELETE ON content_neighbours TO footfall_analyze;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'footfall_recommend') THEN
         GRANT SELECT ON content_items, content_neighbours, content_blend, identities TO footfall_recommend;
-        GRANT EXECUTE ON FUNCTION identity_owner, is_tied TO footfall_recommend;
+        GRANT EXECUTE ON FUNCTION identity_owner TO footfall_recommend;
     END IF;
 END
 $$;
