@@ -27,7 +27,7 @@ COMMENT ON INDEX content_items_by_12_hours IS 'recommend: rank (what rises).';
 COMMENT ON INDEX content_items_by_24_hours IS 'recommend: rank (what rises).';
 COMMENT ON INDEX content_items_by_168_hours IS 'recommend: rank (what rises).';
 COMMENT ON INDEX content_items_by_1440_hours IS 'recommend: rank (what is popular).';
-COMMENT ON INDEX content_items_by_content IS 'recommend: rank; analyze: refresh_items, interactions.';
+COMMENT ON INDEX content_items_by_content IS 'recommend: rank; analyze: count_trends, interactions.';
 
 -- Nothing was ever written to it.
 DROP TABLE content_neighbours;
@@ -65,7 +65,7 @@ CREATE INDEX content_interactions_by_anonymous ON content_interactions (anonymou
     INCLUDE (content_type, content_id) WHERE user_id IS NULL;
 COMMENT ON INDEX content_interactions_by_anonymous IS 'recommend: rank (what an anonymous visitor met).';
 COMMENT ON INDEX content_interactions_by_user IS 'analyze: learn_preferences, learn_attributes; recommend: rank (what was met, and what others met next); common: opportunities, trending, similar_users.';
-COMMENT ON INDEX content_interactions_by_content IS 'analyze: refresh_items; recommend: rank (who met a seed lately); common: similar_users (who else met the same content).';
+COMMENT ON INDEX content_interactions_by_content IS 'analyze: count_trends; recommend: rank (who met a seed lately); common: similar_users (who else met the same content).';
 COMMENT ON INDEX content_by_age IS 'recommend: rank (newest of a type); common: opportunities.';
 COMMENT ON INDEX content_trends_by_score IS 'common: trending.';
 
