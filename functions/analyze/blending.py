@@ -25,7 +25,8 @@ REPLAYED, CHOICES = 6_000, 1_000
 BEST = 40
 # How many choices the prior is worth.
 PRIOR_STRENGTH = 3.0
-LIVE_SECONDS = 30 * 86_400
+# Who met what lately is told from so many of the latest.
+LATELY = 20_000
 # 2 to the power of this is as far as a double reaches comfortably.
 FAR = 500.0
 
@@ -74,8 +75,21 @@ class Replay:
         self._steps: dict[int, list[int]] = {}
         self._visits: dict[int, deque[tuple[int, int]]] = {}
         self._is_known = np.zeros(many, bool)
-        for place in range(until):
-            self.meet(place)
+        self._is_known[known.items[:until]] = True
+        self._begin(until)
+
+    def _begin(self, until: int) -> None:
+        """What `meet` would leave of all before, as far as it is asked for later."""
+        visitors, items = self._known.visitors[:until], self._known.items[:until]
+        times, many = self._known.times[:until], len(self._known.types)
+        last = until - 1 - np.unique((visitors * many + items)[::-1], return_index=True)[1]
+        for number, half_life in enumerate(self._half_lives):
+            faded = np.exp2((times[last] - self._reference) / half_life)
+            self._trends[number] = np.bincount(items[last], weights=faded, minlength=many)
+        for place in np.flatnonzero(np.isin(visitors, self._known.visitors[until:])).tolist():
+            self._note_own(place)
+        for place in range(max(until - LATELY, 0), until):
+            self._note_step(place)
 
     def meet(self, place: int) -> None:
         who, what = int(self._known.visitors[place]), int(self._known.items[place])
@@ -87,14 +101,22 @@ class Replay:
         if before is not None:
             self._trends[:, what] -= np.exp2((before - self._reference) / self._half_lives)
         self._trends[:, what] += np.exp2((now - self._reference) / self._half_lives)
-        self._last[who, what] = now
+        self._is_known[what] = True
+        self._note_own(place)
+        self._note_step(place)
+
+    def _note_own(self, place: int) -> None:
+        who, what = int(self._known.visitors[place]), int(self._known.items[place])
+        self._last[who, what] = float(self._known.times[place])
         history = self._histories.setdefault(who, {})
         history.pop(what, None)
         history[what] = None
+
+    def _note_step(self, place: int) -> None:
+        who, what = int(self._known.visitors[place]), int(self._known.items[place])
         steps = self._steps.setdefault(who, [])
         steps.append(what)
         self._visits.setdefault(what, deque(maxlen=signals.LIVE_VISITORS)).append((who, len(steps)))
-        self._is_known[what] = True
 
     def is_first(self, place: int) -> bool:
         return (int(self._known.visitors[place]), int(self._known.items[place])) not in self._last

@@ -12,11 +12,15 @@ HEADER = "user_id,content_id,content_type,interaction_type,created_at\n"
 START = datetime(2020, 1, 1, tzinfo=UTC)
 
 
+def spelled(at: datetime, how: int) -> str:
+    return at.isoformat() if how else str(int(at.timestamp()))
+
+
 def lines(count: int) -> list[str]:
     """Ten users who meet what the others met, some of it twice; times in both spellings."""
     return [
         f"user {n % 10},piece {n // 10 + n % 3},{'article' if n % 2 else 'job'},view,"
-        f"{(START + timedelta(hours=n)).isoformat() if n % 2 else int((START + timedelta(hours=n)).timestamp())}"
+        f"{spelled(START + timedelta(hours=n), n % 2)}"
         for n in range(count)
     ]
 
@@ -55,6 +59,7 @@ def test_ranks_before_each_first_meeting_what_is_known_and_unseen(
         assert all(first_at[piece] < place for piece in one["ranked"]), "what isn't known yet"
     scores = json.loads((tmp_path / "out/scores.json").read_text())
     hits = sum(one["truth"] in one["ranked"] for one in written) / len(written)
+    assert hits > 0, "what is met is never ranked"
     assert scores["scores"]["footfall"]["hr10"]["value"] == pytest.approx(hits, abs=1e-4)
 
 

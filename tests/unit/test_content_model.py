@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from footfall.signals import PRIOR, SIGNALS
 from functions.analyze import neighbours
-from functions.analyze.blending import Meetings
+from functions.analyze.blending import Meetings, Replay
 from functions.analyze.content import MOST_FOR_EASE, most_for_ease
-from functions.analyze.training import train
+from functions.analyze.training import learn, train
 
 MEETINGS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 7)), min_size=1, max_size=60)
 
@@ -181,3 +181,18 @@ def test_weights_rest_on_earlier_data_alone() -> None:
     few = lived([0, 1], [0, 1], [0.0, 1.0], 2)
     assert train(few, MOST_FOR_EASE).weights == list(PRIOR)
     assert train(lived([], [], [], 0), MOST_FOR_EASE).weights == list(PRIOR)
+
+
+def test_a_replay_that_begins_later_knows_the_same() -> None:
+    known = circles_catalogue(5)
+    nothing = learn(known, "ease")
+    begun, lived_through = Replay(known, nothing, 4_000), Replay(known, nothing, 0)
+    for place in range(4_000):
+        lived_through.meet(place)
+    for place in range(4_000, 4_040):
+        one, other = begun.choice(place), lived_through.choice(place)
+        assert (one is None) == (other is None)
+        if one and other:
+            assert one.shares == pytest.approx(other.shares, rel=1e-6, abs=1e-9)
+        begun.meet(place)
+        lived_through.meet(place)
