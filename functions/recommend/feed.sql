@@ -17,5 +17,5 @@ SELECT %(feed_id)s, %(first)s + item.place::integer - 1, %(user_id)s::uuid, %(an
 FROM jsonb_array_elements(%(items)s::text::jsonb) WITH ORDINALITY AS item (value, place);
 
 -- owner --
--- The user to whom an anonymous id belongs, if any.
-SELECT user_id FROM identity_owner(%(anonymous_id)s) WHERE user_id IS NOT NULL;
+-- A user who was ever verified on an anonymous id, also where the tie was undone or is another's, too.
+SELECT user_id FROM identities WHERE anonymous_id = %(anonymous_id)s AND verified_at IS NOT NULL LIMIT 1;

@@ -14,13 +14,12 @@ from functions.analyze import content
 from functions.recommend import handler
 from functions.recommend.ranking import Visitor, parameters, rank, rows
 from local.postgres.roles import let_in
-from tests.asking import FEED, answer_of, answering, request, told
+from tests.asking import ANONYMOUS_FEED, FEED, answer_of, answering, request, told
 from tests.site import Json, Site, by_a_bot, content_id, meets, there_is, user_id
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 BROWSER_KEY = "browser"
-ANONYMOUS = "GET /v1/anonymous/{anonymous_id}/feed"
 
 
 @pytest.fixture
@@ -257,7 +256,7 @@ def anonymous(
     name: str, key: str | None = BROWSER_KEY, headers: Json | None = None, **query: str
 ) -> tuple[int, Any]:
     event = request(FEED, "me", {}, **({"write_key": key} if key else {}), **query)
-    event |= {"routeKey": ANONYMOUS, "pathParameters": {"anonymous_id": name}}
+    event |= {"routeKey": ANONYMOUS_FEED, "pathParameters": {"anonymous_id": name}}
     event["headers"] |= headers or {}
     del event["requestContext"]["authorizer"]
     return answer_of(handler.lambda_handler(event, None))

@@ -77,7 +77,6 @@ BEGIN
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'footfall_recommend') THEN
         GRANT SELECT ON content_items, content_neighbours, content_blend, identities TO footfall_recommend;
-        GRANT EXECUTE ON FUNCTION identity_owner TO footfall_recommend;
     END IF;
 END
 $$;
