@@ -151,7 +151,7 @@ def test_an_anonymous_visitor_is_counted_and_has_a_feed_though_nobody_knows_them
     expect(site.locator("#feed > .why")).to_contain_text("nothing here rests on what you did")
     title = open_project(site, 0)
     address = site.url
-    expect(site.locator("#feed > .why")).to_contain_text("rest on what you viewed", timeout=PATIENCE)
+    expect(site.locator("#feed > .why")).to_contain_text("what you viewed and like", timeout=PATIENCE)
     assert title not in shown(site)
     search(site, "design")
     site.go_back()
@@ -205,7 +205,7 @@ def test_projects_make_a_preference_and_the_feed_follows(
         site.get_by_role("button", name="Like").click()
     expect(site.locator("#now .value").first).to_have_text("Researching", timeout=PATIENCE)
     expect(site.locator("#likes li").first).to_contain_text("Projects", timeout=PATIENCE)
-    expect(site.locator("#feed > .why")).to_contain_text("rest on what you viewed", timeout=PATIENCE)
+    expect(site.locator("#feed > .why")).to_contain_text("what you viewed and like", timeout=PATIENCE)
     assert title not in shown(site)
     from_feed = (
         "SELECT count(*) FROM content_interactions WHERE user_id = %s AND content_id = %s AND position = 0"
@@ -232,7 +232,7 @@ def test_signing_out_forgets(site: Page, database: psycopg.Connection[Any]) -> N
     assert "Nils Berg" not in site.locator("body").inner_text()
     for part in ("next", "now", "likes", "hours", "learned"):
         assert site.locator(f"#{part}").inner_text() == ""
-    expect(site.locator("#feed")).not_to_contain_text("rest on what you viewed")
+    expect(site.locator("#feed")).not_to_contain_text("what you viewed and like")
     open_project(site, 1)
     everything_arrives(site)
     ours = "SELECT anonymous_id, user_id FROM user_activities WHERE anonymous_id = %s"
@@ -294,7 +294,7 @@ def test_a_click_changes_what_the_feed_shows_and_why(site: Page, demo: str) -> N
     title = feed.locator("a b").first.inner_text()
     feed.locator("a").first.click()
     expect(site.locator("h1")).to_have_text(title.split(", ")[0])
-    expect(feed.locator("> .why")).to_contain_text("rest on what you viewed", timeout=PATIENCE)
+    expect(feed.locator("> .why")).to_contain_text("what you viewed and like", timeout=PATIENCE)
     assert title not in shown(site)
     assert shown(site) != before
     assert feed.locator("li .why").all_inner_texts() != reasons

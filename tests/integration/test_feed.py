@@ -78,7 +78,7 @@ class TestFeed:
             "new job": ("newest", "New in job"),
         }
         assert shown(page)[0] == "hot"
-        assert page["reasoning"] == "4 of 6 rest on what you viewed and like; the others are rising or new"
+        assert page["reasoning"] == "4 of 6 from what you viewed and like; the others are rising or new"
         assert page["strategy"] == "personal"
         scores = [item["score"] for item in page["items"]]
         assert scores == sorted(scores, reverse=True)
