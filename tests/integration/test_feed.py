@@ -129,6 +129,23 @@ class TestFeed:
         )
         assert set(shown(told(FEED, "ada"))) == {"warm", "new", "new job"}
 
+    def test_shows_what_is_left_to_whom_met_a_hundred_thousand_times(self, market: Site) -> None:
+        market.connection.execute(
+            "INSERT INTO content (content_type, content_id, first_seen_at)"
+            " SELECT 'project', md5('piece ' || n)::uuid, %s FROM generate_series(1, 20000) AS n",
+            [NOW - HOUR],
+        )
+        market.connection.execute(
+            "INSERT INTO content_interactions (id, user_id, content_type, content_id, interaction_type,"
+            " engagement_score, created_at, received_at)"
+            " SELECT gen_random_uuid(), %s, 'project', md5('piece ' || 1 + n %% 20000)::uuid, 'view', 0.6,"
+            " %s::timestamptz - n * interval '1 minute', %s FROM generate_series(1, 100000) AS n",
+            [user_id("ada"), NOW, NOW],
+        )
+        assert set(shown(told(FEED, "ada", limit="100"))) == {
+            *("hot", "warm", "new", "older", "hot job", "new job")
+        }
+
     def test_of_a_stranger_says_that_it_is_for_everyone(self, market: Site) -> None:
         page = told(FEED, "stranger")
         assert page["reasoning"] == "Rising and new for everyone: nothing here rests on what you did"
