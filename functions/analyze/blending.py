@@ -5,9 +5,7 @@ is new, or belongs to the visitor's latest: the weights are those that make the 
 conditional logit with weights of at least 0, drawn to the prior where the evidence is thin).
 """
 
-from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,13 +18,11 @@ from footfall.signals import FLOOR, HALF_LIVES, PRIOR, SIGNALS
 Array = np.ndarray[Any, Any]
 
 # So many of the latest first meetings are replayed, of which so many are looked at as choices.
-REPLAYED, CHOICES = 6_000, 1_000
+REPLAYED, CHOICES = 6_000, 2_000
 # The best of each signal are the candidates.
 BEST = 40
 # How many choices the prior is worth.
 PRIOR_STRENGTH = 3.0
-# Who met what lately is told from so many of the latest.
-LATELY = 20_000
 # 2 to the power of this is as far as a double reaches comfortably.
 FAR = 500.0
 
@@ -54,8 +50,9 @@ class Neighbours:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The signals of some candidates (signals x candidates), and which one was met."""
+    """The signals of some candidates (signals x candidates), and which one of them was met."""
 
+    candidates: Array
     shares: Array
     truth: int
 
@@ -65,15 +62,15 @@ class Replay:
 
     def __init__(self, known: Meetings, neighbours: Neighbours, until: int) -> None:
         self._known = known
-        self._neighbours = neighbours
         many = len(known.types)
+        # Beside each other, so that they are looked up together.
+        self._ties = sp.hstack([neighbours.next, neighbours.before, neighbours.alike], format="csr")
         self._half_lives = np.array(HALF_LIVES) * 3600.0
         self._reference = float(known.times[max(until - 1, 0)]) if len(known.times) else 0.0
         self._trends = np.zeros((len(HALF_LIVES), many))
         self._last: dict[tuple[int, int], float] = {}
         self._histories: dict[int, dict[int, None]] = {}
-        self._steps: dict[int, list[int]] = {}
-        self._visits: dict[int, deque[tuple[int, int]]] = {}
+        self._visits = Visits(known)
         self._is_known = np.zeros(many, bool)
         self._is_known[known.items[:until]] = True
         self._begin(until)
@@ -88,8 +85,6 @@ class Replay:
             self._trends[number] = np.bincount(items[last], weights=faded, minlength=many)
         for place in np.flatnonzero(np.isin(visitors, self._known.visitors[until:])).tolist():
             self._note_own(place)
-        for place in range(max(until - LATELY, 0), until):
-            self._note_step(place)
 
     def meet(self, place: int) -> None:
         who, what = int(self._known.visitors[place]), int(self._known.items[place])
@@ -103,7 +98,6 @@ class Replay:
         self._trends[:, what] += np.exp2((now - self._reference) / self._half_lives)
         self._is_known[what] = True
         self._note_own(place)
-        self._note_step(place)
 
     def _note_own(self, place: int) -> None:
         who, what = int(self._known.visitors[place]), int(self._known.items[place])
@@ -111,12 +105,6 @@ class Replay:
         history = self._histories.setdefault(who, {})
         history.pop(what, None)
         history[what] = None
-
-    def _note_step(self, place: int) -> None:
-        who, what = int(self._known.visitors[place]), int(self._known.items[place])
-        steps = self._steps.setdefault(who, [])
-        steps.append(what)
-        self._visits.setdefault(what, deque(maxlen=signals.LIVE_VISITORS)).append((who, len(steps)))
 
     def is_first(self, place: int) -> bool:
         return (int(self._known.visitors[place]), int(self._known.items[place])) not in self._last
@@ -130,20 +118,20 @@ class Replay:
         eligible = self._is_known.copy()
         eligible[list(history)] = False
         places = np.flatnonzero(eligible)
-        values = self._signals(
-            list(history)[: -signals.SEEDS - 1 : -1], who, float(self._known.times[place])
-        )[:, places]
+        values = self._signals(list(history)[: -signals.SEEDS - 1 : -1], place)[:, places]
         best = [places_of(row) for row in values if row.any()]
         candidates = np.unique(np.concatenate([*best, np.zeros(0, np.int64)])).astype(np.int64)
         truth = np.flatnonzero(places[candidates] == what)
         if not len(truth):
             return None
         values = values[:, candidates]
-        return Choice(values / np.maximum(values.max(axis=1, keepdims=True), 1e-300), int(truth[0]))
+        shares = values / np.maximum(values.max(axis=1, keepdims=True), 1e-300)
+        return Choice(places[candidates], shares, int(truth[0]))
 
-    def _signals(self, seeds: list[int], who: int, now: float) -> Array:
+    def _signals(self, seeds: list[int], place: int) -> Array:
         """Of every item, as the serving SQL has them, before the share of the strongest is taken."""
         many = len(self._known.types)
+        who, now = int(self._known.visitors[place]), float(self._known.times[place])
         found = np.zeros((len(SIGNALS), many))
         found[: len(HALF_LIVES)] = np.maximum(self._trends, 0)
         ages = np.maximum(now - self._known.born, 0.0)
@@ -155,24 +143,51 @@ class Replay:
         young = max(float(youngest), 60.0)
         found[_NEWEST] = young / (young + ages)
         if seeds:
-            order = np.arange(len(seeds))
-            near, far = 0.5 ** (order / signals.NEXT_FADES), 0.5 ** (order / signals.ALIKE_FADES)
-            found[_NEXT] = near @ self._neighbours.next[seeds]
-            found[_BEFORE] = near @ self._neighbours.before[seeds]
-            found[_ALIKE] = far @ self._neighbours.alike[seeds]
-            for item, weight in self._live(seeds, who):
-                found[_LIVE, item] += weight
+            fades = 0.5 ** (np.arange(len(seeds)) / signals.FADES)
+            found[[_NEXT, _BEFORE, _ALIKE]] = (fades @ self._ties[seeds]).reshape(3, many)
+            found[_LIVE] = self._visits.beside(seeds, fades, place)
             share = np.bincount(self._known.types[seeds], minlength=self._known.types.max() + 1) / len(seeds)
             found[_TYPE] = share[self._known.types]
         return found
 
-    def _live(self, seeds: list[int], who: int) -> Iterator[tuple[int, float]]:
-        for place, seed in enumerate(seeds[: signals.LIVE_SEEDS]):
-            weight = 0.5 ** (place / signals.LIVE_FADES)
-            for other, step in self._visits.get(seed, ()):
-                if other != who:
-                    for item in self._steps[other][step : step + signals.LIVE_NEXT]:
-                        yield item, weight
+
+class Visits:
+    """Who met what when, so that it can be asked as of any place in the order of time."""
+
+    def __init__(self, known: Meetings) -> None:
+        self._known = known
+        many = len(known.types)
+        # Of each item, and of each visitor, the places where they met somebody or something, one after the other.
+        self._of_item = np.argsort(known.items, kind="stable")
+        self._items_begin = np.searchsorted(known.items[self._of_item], np.arange(many + 1))
+        self._of_visitor = np.argsort(known.visitors, kind="stable")
+        self._step = np.empty(len(known.visitors), np.int64)
+        self._step[self._of_visitor] = np.arange(len(known.visitors))
+
+    def beside(self, seeds: list[int], fades: Array, until: int) -> Array:
+        """Of every item how near others met it to the seeds, before the place; see `visits` of the serving SQL."""
+        known = self._known
+        latest = [self._latest(seed, until) for seed in seeds]
+        met = np.concatenate(latest)
+        weights = np.repeat(fades, [len(one) for one in latest])
+        others = known.visitors[met] != known.visitors[until]
+        others &= known.times[met] > known.times[until] - signals.LIVE_DAYS * 86_400.0
+        met, weights = met[others], weights[others]
+        _, who = np.unique(known.visitors[met], return_inverse=True)
+        weights = weights * np.bincount(who, weights)[who]
+        best = np.lexsort((-met, -weights))[: signals.LIVE_VISITS]
+        steps, weights = self._step[met[best]][:, None], weights[best][:, None]
+        away = np.r_[-signals.LIVE_NEXT : 0, 1 : signals.LIVE_NEXT + 1]
+        reached = self._of_visitor[np.clip(steps + away, 0, len(self._step) - 1)]
+        own = known.visitors[reached] == known.visitors[met[best]][:, None]
+        own &= (steps + away >= 0) & (steps + away < len(self._step)) & (reached < until)
+        near = weights * signals.LIVE_STEP ** np.where(away > 0, away - 1, -away)
+        return np.bincount(known.items[reached[own]], near[own], minlength=len(known.types))
+
+    def _latest(self, item: int, until: int) -> Array:
+        places = self._of_item[self._items_begin[item] : self._items_begin[item + 1]]
+        end = int(np.searchsorted(places, until))
+        return places[max(end - signals.LIVE_VISITORS, 0) : end]
 
 
 _NEWEST, _NEXT, _BEFORE, _ALIKE, _LIVE, _TYPE = (
@@ -207,7 +222,7 @@ def as_a_stranger(choice: Choice) -> Choice:
     """The same choice of a visitor of whom nothing is known."""
     shares = choice.shares.copy()
     shares[[_NEXT, _BEFORE, _ALIKE, _LIVE, _TYPE]] = 0
-    return Choice(shares, choice.truth)
+    return replace(choice, shares=shares)
 
 
 def weights(found: list[Choice]) -> Array:
@@ -215,30 +230,27 @@ def weights(found: list[Choice]) -> Array:
     prior = np.array(PRIOR)
     if not found:
         return prior
-    most = max(choice.shares.shape[1] for choice in found)
-    gains = np.full((len(found), len(PRIOR), most), 0.0, np.float32)
-    absent = np.zeros((len(found), most), np.float32)
-    for number, choice in enumerate(found):
-        many = choice.shares.shape[1]
-        gains[number, :, :many] = np.log((FLOOR + choice.shares) / FLOOR)
-        absent[number, many:] = -np.inf
-    truths = np.array([choice.truth for choice in found])
-    chosen = gains[np.arange(len(found)), :, truths].astype(np.float64)
+    # Below each other, choice by choice: what is without a share anywhere keeps its prior.
+    shares = np.concatenate([choice.shares.T for choice in found])
+    said = np.flatnonzero(shares.any(axis=0))
+    gains = np.log((FLOOR + shares[:, said]) / FLOOR)
+    begins = np.cumsum([0, *(choice.shares.shape[1] for choice in found)])
+    lengths = np.diff(begins)
+    truths = begins[:-1] + [choice.truth for choice in found]
+    chosen = gains[truths].sum(axis=0)
 
     def loss(tried: Array) -> tuple[float, Array]:
-        score = np.einsum("k,nkc->nc", tried.astype(np.float32), gains) + absent
-        score -= score.max(axis=1, keepdims=True)
+        score = gains @ tried
+        score -= np.repeat(np.maximum.reduceat(score, begins[:-1]), lengths)
         odds = np.exp(score)
-        total = odds.sum(axis=1, keepdims=True)
-        expected = np.einsum("nkc,nc->nk", gains, odds / total)
-        away = tried - prior
-        value = (
-            -(score[np.arange(len(found)), truths] - np.log(total[:, 0])).sum() + PRIOR_STRENGTH * away @ away
-        )
-        slope = (expected - chosen).sum(axis=0) + 2 * PRIOR_STRENGTH * away
+        total = np.add.reduceat(odds, begins[:-1])
+        expected = (odds / np.repeat(total, lengths)) @ gains
+        away = tried - prior[said]
+        value = -(score[truths] - np.log(total)).sum() + PRIOR_STRENGTH * away @ away
+        slope = expected - chosen + 2 * PRIOR_STRENGTH * away
         return float(value) / len(found), slope / len(found)
 
-    bounds = [(0.0, None)] * len(prior)
-    done = minimize(loss, prior, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60})
-    found_weights: Array = np.round(done.x, 6)
-    return found_weights
+    bounds = [(0.0, None)] * len(said)
+    done = minimize(loss, prior[said], jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60})
+    prior[said] = np.round(done.x, 6)
+    return prior

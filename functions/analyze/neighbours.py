@@ -18,7 +18,8 @@ MOST_OF_ONE = 500
 WINDOW, STEP = 10, 0.8
 # What is seen less often than this beside others says less than its share.
 DOUBT = 5.0
-RIDGE = 200.0
+STRETCH = 25
+RIDGE = 300.0
 BETA = 0.6
 BLOCK = 2_000
 
@@ -54,6 +55,20 @@ def next_and_before(pairs: sp.csr_matrix, met: Ints) -> tuple[sp.csr_matrix, sp.
     """What comes after and what before, as shares; after it, what everybody meets anyway counts less."""
     rarely = sp.diags((1 / np.sqrt(met + 3)).astype(np.float32))
     return pruned(_shares(pairs) @ rarely), pruned(_shares(pairs.T.tocsr()))
+
+
+def stretches(visitors: Ints, items: Ints) -> tuple[Ints, Ints]:
+    """Each visitor's meetings cut into stretches, twice, the second time half a stretch later.
+
+    What is met within one belongs together more than what is met over months. First a stretch, then an item each.
+    """
+    order = np.argsort(visitors, kind="stable")
+    who, what = visitors[order], items[order]
+    begins = np.flatnonzero(np.r_[True, who[1:] != who[:-1]])
+    step = np.arange(len(who)) - np.repeat(begins, np.diff(np.r_[begins, len(who)]))
+    cuts = [who * (MOST_OF_ONE + STRETCH) + (step + shift) // STRETCH for shift in (0, STRETCH // 2)]
+    cuts[1] += cuts[0].max() + 1
+    return np.unique(np.concatenate(cuts), return_inverse=True)[1], np.concatenate([what, what])
 
 
 def ease(visitors: Ints, items: Ints, many: int) -> sp.csr_matrix:

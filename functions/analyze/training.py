@@ -49,7 +49,9 @@ def learn(known: Meetings, method: str) -> Neighbours:
         neighbours.followed(visitors, items, many), np.bincount(items, minlength=many)
     )
     alike = neighbours.ease if method == "ease" else neighbours.rp3beta
-    return Neighbours(_scaled(after), _scaled(before), _scaled(alike(visitors, items, many)))
+    return Neighbours(
+        _scaled(after), _scaled(before), _scaled(alike(*neighbours.stretches(visitors, items), many))
+    )
 
 
 def _part(known: Meetings, cut: int) -> Meetings:

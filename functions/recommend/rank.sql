@@ -55,29 +55,48 @@ WITH RECURSIVE types AS (
         WHERE content_items.content_type = latest.content_type AND content_items.content_id = latest.content_id
         LIMIT 1
     ) AS known
+), visits AS MATERIALIZED (
+    -- Who met the same lately, those who met more of it first: seconds old, so that what is new has neighbours at all.
+    SELECT user_id, created_at, place, fade * sum(fade) OVER (PARTITION BY user_id) AS weight
+    FROM (
+        SELECT visitor.user_id, visitor.created_at, latest.place, power(0.5, latest.place / %(fades)s::float8) AS fade
+        FROM latest
+        CROSS JOIN LATERAL (
+            SELECT user_id, created_at FROM content_interactions
+            WHERE content_interactions.content_id = latest.content_id
+              AND content_interactions.content_type = latest.content_type
+              AND user_id IS NOT NULL AND user_id IS DISTINCT FROM %(user_id)s::uuid AND NOT is_bot
+              AND created_at > %(now)s - make_interval(days => %(live_days)s::integer) AND created_at <= %(now)s
+            ORDER BY created_at DESC
+            LIMIT %(live_visitors)s
+        ) AS visitor
+        WHERE (SELECT weights[array_position(%(methods)s::text[], 'live')] FROM blend) > 0.01
+    ) AS met_too
+    ORDER BY weight DESC, created_at DESC, place, user_id
+    LIMIT %(live_visits)s
 ), others AS (
-    -- What others met next, seconds ago: how what is new gets neighbours at all.
-    SELECT followed.content_type, followed.content_id, power(0.5, latest.place / %(live_fades)s::float8) AS weight, latest.place
-    FROM latest
+    -- What they met next to it.
+    SELECT beside.content_type, beside.content_id, sum(weight * power(%(live_step)s::float8, distance)) AS weight,
+           (max(floor(weight * 1e6)::bigint * 100 + place) %% 100)::integer AS place
+    FROM visits
     CROSS JOIN LATERAL (
-        SELECT user_id, created_at FROM content_interactions
-        WHERE content_interactions.content_id = latest.content_id AND content_interactions.content_type = latest.content_type
-          AND user_id IS NOT NULL AND user_id IS DISTINCT FROM %(user_id)s::uuid AND NOT is_bot
-          AND created_at > %(now)s - interval '30 days' AND created_at <= %(now)s
-        ORDER BY created_at DESC
-        LIMIT %(live_visitors)s
-    ) AS visitor
-    CROSS JOIN LATERAL (
-        SELECT content_type, content_id FROM content_interactions
-        WHERE content_interactions.user_id = visitor.user_id AND content_interactions.created_at > visitor.created_at
-          AND content_interactions.created_at <= %(now)s
-        ORDER BY content_interactions.created_at
-        LIMIT %(live_next)s
-    ) AS followed
-    WHERE latest.place < %(live_seeds)s
+        (SELECT content_type, content_id, row_number() OVER (ORDER BY created_at) - 1 AS distance
+         FROM content_interactions
+         WHERE content_interactions.user_id = visits.user_id AND content_interactions.created_at > visits.created_at
+           AND content_interactions.created_at <= %(now)s
+         ORDER BY content_interactions.created_at
+         LIMIT %(live_next)s)
+        UNION ALL
+        (SELECT content_type, content_id, row_number() OVER (ORDER BY created_at DESC) AS distance
+         FROM content_interactions
+         WHERE content_interactions.user_id = visits.user_id AND content_interactions.created_at < visits.created_at
+         ORDER BY content_interactions.created_at DESC
+         LIMIT %(live_next)s)
+    ) AS beside
+    GROUP BY beside.content_type, beside.content_id
 ), drawn AS (
     SELECT one.item, method, place,
-           one.weight * power(0.5, place / CASE method WHEN 'alike' THEN %(alike_fades)s::float8 ELSE %(next_fades)s END) AS weight
+           one.weight * power(0.5, place / %(fades)s::float8) AS weight
     FROM seeds
     -- What counts for nothing here isn't read.
     JOIN content_neighbours AS known ON known.item = seeds.item AND known.method = ANY (ARRAY(

@@ -2,15 +2,18 @@
 
 import json
 import math
+import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 
 from footfall.database import Database
-from footfall.signals import PRIOR, SIGNALS
+from footfall.signals import FLOOR, PRIOR, SIGNALS
 from functions.analyze import content
+from functions.analyze.blending import Meetings, Replay
 from functions.recommend import handler
 from functions.recommend.ranking import Visitor, parameters, rank, rows
 from local.postgres.roles import let_in
@@ -123,6 +126,58 @@ def circles(site: Site, *, people: int = 40) -> None:
             at = NOW - 3 * DAY + person * HOUR + step * MINUTE
             events.append(meets(f"person {person}", f"{side} {(person // 2 + step) % 6}", at))
     site.send(*events, at=NOW)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_replayed_is_what_is_served(site: Site, seed: int) -> None:
+    """The weights are learned in numpy and applied in SQL: of the same state both have the same signals."""
+    source = random.Random(seed)
+    events = []
+    at = NOW - 20 * DAY
+    for number in range(400):
+        at += timedelta(seconds=source.randrange(60, 2 * 3600))
+        # Some twice, each person mostly in one part.
+        person = source.randrange(14)
+        events.append(meets(f"person {person}", f"{(person % 3) * 9 + source.randrange(14)}", at))
+    site.send(*events, at=NOW)
+    now = at + MINUTE
+    content.refresh(site.learner, now)
+    trained = content.replace_model(site.learner, now, {})
+    site.connection.execute("UPDATE content_blend SET weights = %s", [[1.0] * len(SIGNALS)])
+    known, numbers = site.learner.run(lambda transaction: content._meetings(transaction, now))
+    names = {row["item"]: str(row["content_id"]) for row in items(site).values()}
+
+    compared = 0
+    for person in range(14):
+        # What they met last says which number they have.
+        last = max(event["created_at"] for event in events if event["user_id"] == f"person {person}")
+        who = known.visitors[np.abs(known.times - datetime.fromisoformat(last).timestamp()).argmin()]
+        unseen = set(range(len(numbers))) - set(known.items[known.visitors == who].tolist())
+        if not unseen:
+            continue
+        meeting = Meetings(
+            np.append(known.visitors, who),
+            np.append(known.items, min(unseen)),
+            np.append(known.times, now.timestamp()),
+            known.types,
+            known.born,
+        )
+        choice = Replay(meeting, trained.neighbours, len(known.times)).choice(len(known.times))
+        assert choice is not None
+        replayed = dict(zip((names[numbers[one]] for one in choice.candidates), choice.shares.T, strict=True))
+        asked = parameters(Visitor(user_id(f"person {person}")), now, 20, ahead=timedelta())
+        database = Database(let_in(site.url, "footfall_recommend"), handler.QUERIES)
+        try:
+            served = database.run(lambda transaction, asked=asked: rows(transaction, asked))
+        finally:
+            database.close()
+        assert {str(row["content_id"]) for row in served} <= set(replayed)
+        for row in served:
+            expected = np.log((FLOOR + replayed[str(row["content_id"])]) / FLOOR)
+            # What no interaction says isn't replayed.
+            assert row["gains"][:-2] == pytest.approx(expected[:-2], abs=2e-3)
+            compared += 1
+    assert compared > 50
 
 
 class TestModel:

@@ -14,12 +14,12 @@ SIGNALS = (
     "author",
 )
 # What counts until a deployment has learned its own; the last two, which no interaction says, always.
-PRIOR = (0.3, 0.2, 0.3, 0.2, 0.1, 0.4, 0.4, 0.3, 0.4, 0.4, 0.4, 0.5, 0.5)
+PRIOR = (0.6, 0.4, 0.6, 0.4, 0.2, 0.8, 0.8, 0.6, 0.8, 0.8, 0.8, 1.0, 1.0)
 # A signal counts as log(FLOOR + its share of the strongest candidate's).
-FLOOR = 0.01
+FLOOR = 0.1
 
 # The visitor's latest content, and by how many places its weight halves.
-SEEDS = 20
-NEXT_FADES, ALIKE_FADES, LIVE_FADES = 5.0, 10.0, 2.0
-# Of each of so many latest seeds, so many visitors, and so many of what each met next.
-LIVE_SEEDS, LIVE_VISITORS, LIVE_NEXT = 5, 10, 5
+SEEDS, FADES = 20, 5.0
+# Of each seed so many of who met it in so many days; of all these the nearest visits, and so many meetings before
+# and after each, of which a further one weighs less by so much.
+LIVE_VISITORS, LIVE_DAYS, LIVE_VISITS, LIVE_NEXT, LIVE_STEP = 60, 90, 100, 10, 0.8
