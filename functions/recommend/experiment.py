@@ -40,13 +40,22 @@ class Placed(Generic[T]):
 
 
 def arm_of(
-    transaction: Transaction, visitor_id: str, experiment: Experiment, now: datetime, *, is_user: bool = True
+    transaction: Transaction,
+    visitor_id: str,
+    experiment: Experiment,
+    now: datetime,
+    *,
+    is_user: bool = True,
+    is_kept: bool = True,
 ) -> Arm:
     """The arm of a visitor, drawn at the first feed and kept.
 
     A user keeps the arm of whom they were before the login, if that one was shown a feed and the login came
     before the first feed as a user; of several such, the earliest decides. Whoever was shown a feed as a user
     before keeps their own.
+
+    Args:
+        is_kept: else it is only what would be drawn now.
     """
     if not experiment.holdout:
         return "none"
@@ -61,6 +70,8 @@ def arm_of(
             "unit_exposed_at": now,
         }
         kept = {name: known[name] for name in drawn} if known else drawn
+        if not is_kept:
+            return "holdout" if kept["arm"] == "holdout" else "personal"
         transaction.run("assign", **visitor, **kept, now=now)
         # Another request may have been first.
         known = transaction.one("assignment", **visitor, now=now)

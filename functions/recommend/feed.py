@@ -36,7 +36,7 @@ class Feed(TypedDict):
     reasoning: str
     intent: str
     strategy: str
-    feed_id: str
+    feed_id: str | None
     cursor: str | None
 
 
@@ -77,15 +77,45 @@ def feed(
         is_personal=not is_held_out,
     )
     placed = place(ranked, wish.limit, exploration, feed_id, first)
-    items = [_item(one) for one in placed]
     _note(transaction, visitor, feed_id, first, placed, arm, now)
+    return _told(placed, intent, feed_id, feed_id if len(placed) == wish.limit else None, is_held_out)
+
+
+def preview(
+    transaction: Transaction,
+    visitor: Visitor,
+    wish: Wish,
+    intent: str,
+    now: datetime,
+    experiment: Experiment = OFF,
+) -> Feed:
+    """What the visitor would see now, but for what is left to chance; nothing of it is noted.
+
+    Raises:
+        BadRequestError: asked for a further page, which rests on what was noted.
+    """
+    if wish.cursor is not None:
+        raise BadRequestError("cursor: a preview has one page")
+    who = visitor.user_id or visitor.anonymous_id or ""
+    is_user = visitor.user_id is not None
+    is_held_out = arm_of(transaction, who, experiment, now, is_user=is_user, is_kept=False) == "holdout"
+    ranked = rank(
+        transaction, visitor, now, wish.limit, content_type=wish.content_type, is_personal=not is_held_out
+    )
+    return _told(place(ranked, wish.limit, 0.0, "", 0), intent, None, None, is_held_out)
+
+
+def _told(
+    placed: list[Placed[Ranked]], intent: str, feed_id: str | None, cursor: str | None, is_held_out: bool
+) -> Feed:
+    items = [_item(one) for one in placed]
     return {
         "items": items,
         "reasoning": HELD_OUT if is_held_out and items else _reasoning(items),
         "intent": intent,
         "strategy": "holdout" if is_held_out else "personal" if _personal(items) else "for_everyone",
         "feed_id": feed_id,
-        "cursor": feed_id if len(items) == wish.limit else None,
+        "cursor": cursor,
     }
 
 

@@ -18,7 +18,7 @@ from footfall.settings import Settings
 from footfall.text import UNSTORABLE
 from functions.recommend import keyholder, people
 from functions.recommend.experiment import OFF, Experiment
-from functions.recommend.feed import Feed, Wish, feed
+from functions.recommend.feed import Feed, Wish, feed, preview
 from functions.recommend.ranking import Visitor
 
 T = TypeVar("T")
@@ -44,8 +44,9 @@ def get_feed(request: Request) -> Answer:
     user_id = _user(request, READ)
     wish, visitor, now = _wish(request), Visitor(user_id=user_id), datetime.now(UTC)
     experiment = _experiment()
+    shown = preview if _is_preview(request) else feed
     return _answer(
-        lambda transaction: feed(
+        lambda transaction: shown(
             transaction, visitor, wish, people.intent_of(transaction, user_id), now, experiment
         )
     )
@@ -118,6 +119,13 @@ def _experiment() -> Experiment:
 def _wish(request: Request) -> Wish:
     content_type = _storable("content_type", request.query.get("content_type", "")) or None
     return Wish(request.limit(20, 100), content_type, request.query.get("cursor") or None)
+
+
+def _is_preview(request: Request) -> bool:
+    text = request.query.get("preview", "false")
+    if text not in {"true", "false"}:
+        raise BadRequestError(f"preview: must be true or false, not {text[:40]!r}")
+    return text == "true"
 
 
 def _anonymous(request: Request) -> str:

@@ -14,7 +14,7 @@ from footfall.database import Database
 from functions.recommend import handler
 from functions.recommend.experiment import Experiment, arm_of, draw
 from local.postgres.roles import let_in
-from tests.asking import FEED, answering, told
+from tests.asking import FEED, answering, ask, told
 from tests.site import Site, content_id, meets, there_is, user_id
 
 NOW = datetime.now(UTC)
@@ -284,3 +284,30 @@ class TestServing:
         following = told(FEED, "ada", limit="10", cursor=page["cursor"])["items"]
         assert plain[place] in [one["content_id"] for one in following]
         assert not {one["content_id"] for one in following} & {one["content_id"] for one in page["items"]}
+
+    @pytest.mark.parametrize("arm", ["personal", "holdout"])
+    def test_a_preview_shows_the_same_and_notes_nothing(
+        self, market: Site, monkeypatch: pytest.MonkeyPatch, arm: str
+    ) -> None:
+        monkeypatch.setenv("HOLDOUT_PERCENT", "50")
+        monkeypatch.setenv("EXPLORATION_PERCENT", "10")
+        name = next(f"user {n}" for n in range(50) if draw(user_id(f"user {n}"), 0.5) == arm)
+        market.send(meets(name, "met", NOW - HOUR, "like"), at=NOW)
+        market.analyze(NOW)
+        page = told(FEED, name, preview="true", limit="10")
+        assert (page["strategy"] == "holdout") == (arm == "holdout")
+        assert (page["feed_id"], page["cursor"]) == (None, None)
+        assert market.rows("SELECT FROM impressions UNION ALL SELECT FROM assignments") == []
+        monkeypatch.setenv("EXPLORATION_PERCENT", "0")
+        seen = told(FEED, name, preview="false", limit="10")
+        assert seen["items"] == page["items"]
+        assert market.value("SELECT count(*) FROM impressions") == 10
+        assert market.value("SELECT arm FROM assignments") == arm
+        # Whoever has an arm keeps it, whatever is drawn by now.
+        monkeypatch.setenv("HOLDOUT_PERCENT", "1")
+        assert told(FEED, name, preview="true", limit="10")["items"] == page["items"]
+        assert market.value("SELECT count(*) FROM impressions") == 10
+        status, answer = ask(FEED, name, preview="true", cursor=seen["cursor"])
+        assert (status, answer["message"]) == (400, "cursor: a preview has one page")
+        status, answer = ask(FEED, name, preview="maybe")
+        assert (status, answer["message"]) == (400, "preview: must be true or false, not 'maybe'")

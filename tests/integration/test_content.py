@@ -229,7 +229,7 @@ class TestModel:
         site.send(meets("ada", "new", NOW), at=NOW)
         weigh(site, "live")
         first = next(iter(ranked(site, Visitor(user_id("ada"))).items()))
-        assert first == ("old 7", ("next", "Because you viewed project new: others went on to this"))
+        assert first == ("old 7", ("similar", "Because you viewed project new: who viewed it viewed this"))
 
     def test_matches_what_nobody_met_by_attributes_and_author(self, site: Site) -> None:
         site.send(
