@@ -157,7 +157,7 @@ class Visits:
     def __init__(self, known: Meetings) -> None:
         self._known = known
         many = len(known.types)
-        # Of each item, and of each visitor, the places where they met somebody or something, one after the other.
+        # By item, and by visitor, each one's places in the order of time.
         self._of_item = np.argsort(known.items, kind="stable")
         self._items_begin = np.searchsorted(known.items[self._of_item], np.arange(many + 1))
         self._of_visitor = np.argsort(known.visitors, kind="stable")
@@ -165,7 +165,7 @@ class Visits:
         self._step[self._of_visitor] = np.arange(len(known.visitors))
 
     def beside(self, seeds: list[int], fades: Array, until: int) -> Array:
-        """Of every item how near others met it to the seeds, before the place; see `visits` of the serving SQL."""
+        """Of every item how near others met it to the seeds, as the serving SQL has it in `visits`."""
         known = self._known
         latest = [self._latest(seed, until) for seed in seeds]
         met = np.concatenate(latest)

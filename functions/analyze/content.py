@@ -14,7 +14,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from footfall.database import Database, Row, Transaction
-from functions.analyze.alone import CONTENT, alone
+from footfall.telemetry import logger
+from functions.analyze.alone import CONTENT, MODEL, alone
 
 # numpy and scipy weigh on a cold start; the other tasks do without.
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ OVERLAP, LATE, VERY_LATE = timedelta(minutes=5), timedelta(hours=1), timedelta(d
 # It rests so many times as long as it took, at least so long.
 REST_TIMES, REST = 30, timedelta(minutes=10)
 LEAST_INTERACTIONS = 50
+# So long after a training that didn't come to its end (time, memory, a deploy) the quick method is taken.
+SPARED = timedelta(days=1)
 # Above, EASE's matrix takes more time than a run has; and of the machine's memory it may have this share.
 MOST_FOR_EASE, MEMORY_SHARE = 25_000, 0.6
 
@@ -51,11 +54,10 @@ def learn(database: Database, now: datetime, has_time: Callable[[], bool], patie
     """
     database.run(lambda transaction: transaction.one("content_progress"), patience=patience)
 
-    def work() -> Learned:
-        items = refresh(database, now, has_time)
-        return Learned(items, trained=has_time() and train(database, now))
-
-    return alone(database, CONTENT, work) or Learned(0, trained=False)
+    items = alone(database, CONTENT, lambda: refresh(database, now, has_time))
+    # With a lock of its own: the next run counts what rises while this one still trains.
+    trained = alone(database, MODEL, lambda: has_time() and train(database, now, has_time))
+    return Learned(items or 0, trained=trained or False)
 
 
 def refresh(database: Database, now: datetime, has_time: Callable[[], bool] = lambda: True) -> int:
@@ -96,21 +98,53 @@ def _count(transaction: Transaction, touched: Sequence[Row], now: datetime) -> N
     )
 
 
-def train(database: Database, now: datetime) -> bool:
-    """Whether the model was due, and there was something to learn."""
+def train(database: Database, now: datetime, has_time: Callable[[], bool] = lambda: True) -> bool:
+    """Whether the model was due, there was something to learn, and enough time to learn it.
+
+    Until all is learned the model before is whole. Where a run ended before, EASE isn't tried for a while.
+    """
     basis = database.run(lambda transaction: _news(transaction, now))
     if basis is None:
         return False
-    replace_model(database, now, basis)
+    last = database.run(lambda transaction: transaction.one("last_training")) or {}
+    broken_off = (last.get("state") or {}).get("broken_off")
+    if last and not last["is_whole"]:
+        broken_off = last["started_at"].isoformat()
+        logger("analyze").warning("a training did not come to its end", extra={"began": broken_off})
+    spares = broken_off is not None and now - datetime.fromisoformat(broken_off) < SPARED
+    _note_training(database, now, broken_off, is_whole=False)
+    if replace_model(database, now, basis, 0 if spares else most_for_ease(_memory()), has_time) is None:
+        return False
+    _note_training(database, now, broken_off, is_whole=True)
     return True
 
 
-def replace_model(database: Database, now: datetime, basis: dict[str, Any]) -> "Trained":
+def _note_training(database: Database, now: datetime, broken_off: str | None, *, is_whole: bool) -> None:
+    noted = {
+        "task": "content-model",
+        "watermark": "0",
+        "resume": json.dumps({"broken_off": broken_off}),
+        "now": now,
+        "finished_at": now if is_whole else None,
+    }
+    database.run(lambda transaction: transaction.run("save_progress", **noted))
+
+
+def replace_model(
+    database: Database,
+    now: datetime,
+    basis: dict[str, Any],
+    most_for_ease: int = MOST_FOR_EASE,
+    has_time: Callable[[], bool] = lambda: True,
+) -> "Trained | None":
+    """None where there was no time for it."""
     from functions.analyze.training import train as trained
 
     began = monotonic()
     known, numbers = database.run(lambda transaction: _meetings(transaction, now))
-    model = trained(known, most_for_ease(_memory()))
+    model = trained(known, most_for_ease, has_time)
+    if model is None:
+        return None
     evidence = {"choices": model.choices, "method": model.method, "items": len(numbers)}
     lines = "".join(_lines(model, numbers))
 

@@ -72,6 +72,11 @@ ORDER BY content_type, content_id;
 -- When the content model was learned last, and from what.
 SELECT learned_at, basis, evidence FROM content_blend;
 
+-- last_training --
+-- When a training began, and whether it came to its end.
+SELECT resume AS state, started_at, finished_at IS NOT DISTINCT FROM started_at AS is_whole
+FROM analysis_state WHERE task = 'content-model';
+
 -- model_basis --
 -- How many interactions there are to learn from; the same as last time: there is nothing to do.
 SELECT coalesce(sum(events), 0)::bigint AS interactions,

@@ -1,5 +1,6 @@
 """The content model of one deployment: neighbours of each item, and how much each signal counts."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,16 +26,23 @@ class Trained:
     choices: int
 
 
-def train(known: Meetings, most_for_ease: int) -> Trained:
-    """Learned from all meetings; the weights from replaying the last of them against what came before."""
+def train(known: Meetings, most_for_ease: int, has_time: Callable[[], bool] = lambda: True) -> Trained | None:
+    """Learned from all meetings; the weights from replaying the last of them against what came before.
+
+    None where `has_time` says so in between.
+    """
     many = len(known.types)
     method = "ease" if many <= most_for_ease else "rp3beta"
     cut = max(len(known.times) - REPLAYED, int(len(known.times) * (1 - REPLAYED_SHARE)))
     found = []
     if cut >= LEAST:
         before = learn(_part(known, cut), method)
+        if not has_time():
+            return None
         found = choices(known, before, cut)
     learned, cold = weights(found), weights([as_a_stranger(choice) for choice in found])
+    if not has_time():
+        return None
     return Trained(learn(known, method), learned.tolist(), cold.tolist(), method, len(found))
 
 

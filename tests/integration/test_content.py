@@ -5,6 +5,7 @@ import math
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from footfall.database import Database
 from footfall.signals import FLOOR, PRIOR, SIGNALS
 from functions.analyze import content
 from functions.analyze.blending import Meetings, Replay
+from functions.analyze.learning import QUERIES
 from functions.recommend import handler
 from functions.recommend.ranking import Visitor, parameters, rank, rows
 from local.postgres.roles import let_in
@@ -134,7 +136,7 @@ def test_what_is_replayed_is_what_is_served(site: Site, seed: int) -> None:
     source = random.Random(seed)
     events = []
     at = NOW - 20 * DAY
-    for number in range(400):
+    for _ in range(400):
         at += timedelta(seconds=source.randrange(60, 2 * 3600))
         # Some twice, each person mostly in one part.
         person = source.randrange(14)
@@ -143,6 +145,7 @@ def test_what_is_replayed_is_what_is_served(site: Site, seed: int) -> None:
     now = at + MINUTE
     content.refresh(site.learner, now)
     trained = content.replace_model(site.learner, now, {})
+    assert trained
     site.connection.execute("UPDATE content_blend SET weights = %s", [[1.0] * len(SIGNALS)])
     known, numbers = site.learner.run(lambda transaction: content._meetings(transaction, now))
     names = {row["item"]: str(row["content_id"]) for row in items(site).values()}
@@ -168,7 +171,7 @@ def test_what_is_replayed_is_what_is_served(site: Site, seed: int) -> None:
         asked = parameters(Visitor(user_id(f"person {person}")), now, 20, ahead=timedelta())
         database = Database(let_in(site.url, "footfall_recommend"), handler.QUERIES)
         try:
-            served = database.run(lambda transaction, asked=asked: rows(transaction, asked))
+            served = database.run(partial(rows, asked=asked))
         finally:
             database.close()
         assert {str(row["content_id"]) for row in served} <= set(replayed)
@@ -215,6 +218,48 @@ class TestModel:
         assert not content.learn(site.learner, NOW, lambda: True).trained
         site.send(meets("ada", "one more", NOW), at=NOW)
         assert content.learn(site.learner, NOW + MINUTE, lambda: True).trained
+
+    def test_stays_whole_where_a_training_is_ended_and_is_trained_quickly_then(
+        self, site: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def method() -> str:
+            return str(site.value("SELECT evidence ->> 'method' FROM content_blend"))
+
+        circles(site)
+        assert content.learn(site.learner, NOW, lambda: True).trained
+        before = site.rows("SELECT * FROM content_neighbours ORDER BY item, method")
+        site.send(meets("ada", "one more", NOW), at=NOW)
+        # Enough to begin with.
+        answers = iter([True, True, False])
+        assert not content.learn(site.learner, NOW + HOUR, lambda: next(answers)).trained
+        assert site.rows("SELECT * FROM content_neighbours ORDER BY item, method") == before
+        assert method() == "ease"
+        assert content.learn(site.learner, NOW + 2 * HOUR, lambda: True).trained
+        assert site.rows("SELECT * FROM content_neighbours ORDER BY item, method") != before
+        assert method() == "rp3beta"
+        site.send(meets("grace", "one more", NOW + DAY), at=NOW + DAY)
+        assert content.learn(site.learner, NOW + 26 * HOUR, lambda: True).trained
+        assert method() == "ease"
+
+    def test_trains_while_another_run_counts_what_rises(
+        self, site: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        circles(site)
+        beside: list[content.Learned] = []
+
+        def train(*_: Any) -> bool:
+            site.send(meets("ada", "one more", NOW), at=NOW)
+            other = Database(let_in(site.url, "footfall_analyze"), QUERIES)
+            try:
+                beside.append(content.learn(other, NOW + MINUTE, lambda: True))
+            finally:
+                other.close()
+            return True
+
+        monkeypatch.setattr(content, "train", train)
+        assert content.learn(site.learner, NOW, lambda: True).trained
+        assert beside == [content.Learned(1, trained=False)]
+        assert content_id("one more") in items(site)
 
     def test_of_a_new_piece_are_neighbours_whom_others_met_next(self, site: Site) -> None:
         """Seconds old, before any run but the one that gave it a number."""

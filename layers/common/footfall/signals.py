@@ -20,6 +20,6 @@ FLOOR = 0.1
 
 # The visitor's latest content, and by how many places its weight halves.
 SEEDS, FADES = 20, 5.0
-# Of each seed so many of who met it in so many days; of all these the nearest visits, and so many meetings before
-# and after each, of which a further one weighs less by so much.
+# Of each seed so many of who met it in so many days; of all these visits the best; of each so many meetings
+# before and after it, each further one weighing less by so much.
 LIVE_VISITORS, LIVE_DAYS, LIVE_VISITS, LIVE_NEXT, LIVE_STEP = 60, 90, 100, 10, 0.8
