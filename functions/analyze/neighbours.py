@@ -114,9 +114,9 @@ def rp3beta(visitors: Ints, items: Ints, many: int) -> sp.csr_matrix:
     to_visitor = (sp.diags(1 / popular) @ met.T).tocsr()
     chosen = []
     for start in range(0, len(active), BLOCK):
-        block = (to_visitor[start : start + BLOCK] @ to_item).tolil()
+        block = (to_visitor[start : start + BLOCK] @ to_item).tocsr()
         block.setdiag(0, k=start)
-        chosen.append(pruned(block.tocsr().astype(np.float32)))
+        chosen.append(pruned(block.astype(np.float32)))
     return _spread(sp.vstack(chosen).tocsr(), active, many)
 
 

@@ -340,12 +340,12 @@ class Run:
             "seconds": {name: round(value, 1) for name, value in seconds.items()},
             "milliseconds_per_ranking": round(seconds["ranking"] * 1000 / tests, 2),
             "weights": dict(zip(signals.SIGNALS, _weights(self._world), strict=True)),
-            "scores": {name: _told(ranks) for name, ranks in self._scores.items()},
-            "apart": {name: _told(ranks) for name, ranks in self._apart.items()},
+            "scores": {name: told(ranks) for name, ranks in self._scores.items()},
+            "apart": {name: told(ranks) for name, ranks in self._apart.items()},
         }
 
 
-def _told(ranks: Ranks) -> dict[str, dict[str, float]]:
+def told(ranks: Ranks) -> dict[str, dict[str, float]]:
     errors = ranks.errors()
     return {name: {**one, "se": round(errors[name], 4)} for name, one in as_json(ranks.scores()).items()}
 
