@@ -83,6 +83,16 @@ class Settings:
         return self._required("JWT_AUDIENCE")
 
     @property
+    def insights_client_id(self) -> str:
+        """The operators' page, as the issuer knows it; empty where it knows none."""
+        return self.environ.get("INSIGHTS_CLIENT_ID", "")
+
+    @property
+    def insights_scope(self) -> str:
+        """The scopes that the page asks the issuer for, by spaces."""
+        return self._required("INSIGHTS_SCOPE")
+
+    @property
     def retention_months(self) -> int:
         """Whole months that are kept besides the current one."""
         return self._number("RETENTION_MONTHS")
