@@ -11,7 +11,13 @@ const common = { root, configFile: false, plugins: [react()], logLevel: "warn" }
 const page = process.argv[2] ?? `${root}/../../functions/web/static/insights`;
 const dist = process.argv[3] ?? `${root}/dist`;
 
-run("openapi-typescript/bin/cli.js", "../../functions/web/openapi.json", "-o", "src/api/schema.ts", "--silent");
+run(
+  "openapi-typescript/bin/cli.js",
+  "../../functions/web/openapi.json",
+  "-o",
+  "src/api/schema.ts",
+  "--silent",
+);
 await build({
   ...common,
   base: "/insights/",

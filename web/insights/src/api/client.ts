@@ -29,7 +29,8 @@ export async function answerOf<T>(asked: Promise<Asked<T>>): Promise<T> {
   try {
     found = await asked;
   } catch (error) {
-    if (error instanceof Failure || (error instanceof DOMException && error.name === "AbortError")) throw error;
+    if (error instanceof Failure || (error instanceof DOMException && error.name === "AbortError"))
+      throw error;
     throw new Failure("Footfall doesn’t answer. Is the network there, and the stack running?", 0);
   }
   if (found.data === undefined || !found.response.ok) {

@@ -17,7 +17,11 @@ const LONGEST_PAUSE = 60_000;
  * Asks whenever `key` changes, and again `every` so many milliseconds while the page is looked at; after errors in
  * ever longer intervals. An answer that comes too late is dropped.
  */
-export function useAnswer<T>(key: string, ask: (signal: AbortSignal) => Promise<T>, every?: number): Answer<T> {
+export function useAnswer<T>(
+  key: string,
+  ask: (signal: AbortSignal) => Promise<T>,
+  every?: number,
+): Answer<T> {
   const [answer, setAnswer] = useState<Omit<Answer<T>, "retry">>(UNASKED);
   const [attempt, setAttempt] = useState(0);
   const latest = useRef(ask);

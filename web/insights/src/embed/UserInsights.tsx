@@ -78,7 +78,9 @@ function Preferences({ preferences }: Pick<Insights, "preferences">) {
   return (
     <section className="footfall-card">
       <h3>Content preferences</h3>
-      {preferences.length === 0 && <p className="footfall-note">None yet: they come with the first likes and views.</p>}
+      {preferences.length === 0 && (
+        <p className="footfall-note">None yet: they come with the first likes and views.</p>
+      )}
       <ul>
         {preferences.map(({ type, score, confidence, source }, index) => (
           <li key={type}>

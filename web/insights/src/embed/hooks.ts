@@ -7,24 +7,26 @@ import { type Answer, useAnswer } from "../api/use-answer.ts";
 export interface Asking extends Connection {
   /** An id as it was sent, or `me`, whose token it is. Others than oneself need the scope `footfall:read`. */
   userId: string;
+  /** Milliseconds after which it is asked again, while the page is looked at; once, unless said. */
+  every?: number | undefined;
 }
 
 /** Stage, suggestion, preferences, intent, active hours and what probably comes next. */
 export function useInsights(asking: Asking): Answer<Insights> {
   const api = useApi(asking);
   const path = { user: asking.userId };
-  return useAnswer(keyOf(asking), (signal) =>
-    answerOf(api.GET("/v1/users/{user}/insights", { params: { path }, signal })),
-  );
+  const ask = (signal: AbortSignal) =>
+    answerOf(api.GET("/v1/users/{user}/insights", { params: { path }, signal }));
+  return useAnswer(keyOf(asking), ask, asking.every);
 }
 
 /** The one thing to suggest now. */
 export function useNextAction(asking: Asking): Answer<Suggestion> {
   const api = useApi(asking);
   const path = { user: asking.userId };
-  return useAnswer(keyOf(asking), (signal) =>
-    answerOf(api.GET("/v1/users/{user}/next-action", { params: { path }, signal })),
-  );
+  const ask = (signal: AbortSignal) =>
+    answerOf(api.GET("/v1/users/{user}/next-action", { params: { path }, signal }));
+  return useAnswer(keyOf(asking), ask, asking.every);
 }
 
 export interface FeedOptions {
@@ -39,9 +41,9 @@ export function useFeed(asking: Asking, { limit = 20, contentType }: FeedOptions
   const api = useApi(asking);
   const path = { user: asking.userId };
   const query = { limit, ...(contentType ? { content_type: contentType } : {}) };
-  return useAnswer(`${keyOf(asking)} ${limit} ${contentType ?? ""}`, (signal) =>
-    answerOf(api.GET("/v1/users/{user}/feed", { params: { path, query }, signal })),
-  );
+  const ask = (signal: AbortSignal) =>
+    answerOf(api.GET("/v1/users/{user}/feed", { params: { path, query }, signal }));
+  return useAnswer(`${keyOf(asking)} ${limit} ${contentType ?? ""}`, ask, asking.every);
 }
 
 function keyOf({ endpoint, userId }: Asking): string {

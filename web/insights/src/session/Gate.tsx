@@ -20,6 +20,9 @@ export function useOperator(): Operator {
   return operator;
 }
 
+// Once for a page: the code of a sign-in is good once.
+let opening: Promise<Session> | undefined;
+
 /** Shows what is inside to who is signed in, and the way in to everybody else. */
 export function Gate({ children }: { children: ReactNode }) {
   const [session, setSession] = useState<Session>();
@@ -27,7 +30,7 @@ export function Gate({ children }: { children: ReactNode }) {
   const [name, setName] = useState<string>();
 
   useEffect(() => {
-    Session.open().then((opened) => {
+    (opening ??= Session.open()).then((opened) => {
       setSession(opened);
       setName(opened.name);
     }, setFailure);

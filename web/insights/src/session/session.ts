@@ -58,17 +58,22 @@ export class Session {
     if (this.user?.expired && this.user.refresh_token) {
       this.user = (await this.manager.signinSilent().catch(() => undefined)) ?? undefined;
     }
-    if (!this.user || this.user.expired) throw new Failure("Your sign-in is over. Sign in again to go on.", 401);
+    if (!this.user || this.user.expired)
+      throw new Failure("Your sign-in is over. Sign in again to go on.", 401);
     return this.user.access_token;
   }
 }
 
 async function configuration(): Promise<Config> {
   const answer = await fetch(`${HOME}config.json`).catch(() => undefined);
-  if (!answer?.ok) throw new Failure("Footfall doesn’t say how to sign in. Is the stack running?", answer?.status ?? 0);
+  if (!answer?.ok)
+    throw new Failure("Footfall doesn’t say how to sign in. Is the stack running?", answer?.status ?? 0);
   const config = (await answer.json()) as Config;
   if (!config.client_id) {
-    throw new Failure("Nobody can sign in yet: this stack’s parameters InsightsUrl or InsightsClientId are empty.", 0);
+    throw new Failure(
+      "Nobody can sign in yet: this stack’s parameters InsightsUrl or InsightsClientId are empty.",
+      0,
+    );
   }
   return config;
 }
