@@ -11,7 +11,7 @@ CLIENTS := tests/sdks/clients/node_modules
 TRACKER := web/tracker/node_modules
 PACKAGES := layers/common/footfall functions local tests benchmarks
 
-.PHONY: run import evaluate-journeys replay sam-env test check bench build clean
+.PHONY: run import evaluate evaluate-journeys replay sam-env test check bench build clean
 
 # Who tries it out gets a personal feed, and is in no experiment.
 run: export PARAMETERS := $(or $(PARAMETERS),HoldoutPercent=0)
@@ -26,6 +26,9 @@ demo: .venv/local  ## [SEED=1 DAYS=30 USERS=1500 EVENTS=… OUT=truth.json EVALU
 
 import: .venv/local  ## FILE=interactions.csv [SHIFT=now]: send a CSV through the front door
 	@$(BIN)/python -m local.importer "$(FILE)" $(if $(SHIFT),--shift $(SHIFT))
+
+evaluate: .venv/local  ## DATA=interactions.csv OUT=folder [REFIT_DAYS=1]: how well feeds foresee what is met next
+	@$(BIN)/python -m local.evaluation.feeds "$(DATA)" "$(OUT)" $(if $(REFIT_DAYS),--refit-days "$(REFIT_DAYS)")
 
 evaluate-journeys: .venv/local  ## DATA=sessions.csv OUT=folder: how well what comes next is predicted
 	@$(BIN)/python -m local.evaluation.journeys "$(DATA)" "$(OUT)"

@@ -15,6 +15,8 @@ from tests.site import Json, Site
 SERVER = {"sub": "", "scope": f"{READ} {ADMIN}", "kind": "server"}
 USERS = "/v1/users/{user}"
 FEED = f"GET {USERS}/feed"
+# Asked in tests/integration/test_content.py.
+ANONYMOUS_FEED = "GET /v1/anonymous/{anonymous_id}/feed"
 NEXT_ACTION = f"GET {USERS}/next-action"
 SIMILAR_USERS = f"GET {USERS}/similar-users"
 INSIGHTS = f"GET {USERS}/insights"

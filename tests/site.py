@@ -8,7 +8,7 @@ from uuid import uuid4
 from footfall import ids
 from footfall.database import Database, connect
 from footfall.events import pack
-from functions.analyze import learning, tastes, trends
+from functions.analyze import content, learning, tastes, trends
 from functions.analyze.learning import Run, analyze
 from functions.analyze.shards import Shard
 from functions.ingest.reading import Batch
@@ -95,11 +95,12 @@ class Site:
         return {str(uuid4()): body for body in pack(context, taken.records, 2**20, taken.bundles)}
 
     def analyze(self, at: datetime, has_time: Callable[[], bool] = lambda: True, *shards: Shard) -> Run:
-        """Trends, these users (as one shard unless said otherwise), and then the tastes of who waits."""
+        """Trends, these users (as one shard unless said otherwise), the tastes of who waits, what rises."""
         trends.learn(self.learner, at)
         run = analyze(self.learner, shards or [Shard(0, 1)], at, has_time)
         if run.finished:
             tastes.learn(self.learner, at, lambda: True)
+        content.refresh(self.learner, at)
         return run
 
     def rows(self, statement: Any, *parameters: Any) -> list[Json]:

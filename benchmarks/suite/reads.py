@@ -14,6 +14,7 @@ from footfall.database import Database, Transaction
 from functions.recommend import people
 from functions.recommend.feed import Wish, feed
 from functions.recommend.handler import QUERIES
+from functions.recommend.ranking import Visitor
 
 USERS, BUSIEST, WARM_UP = 600, 200, 20
 Answer = Callable[[Transaction, str], Any]
@@ -29,7 +30,7 @@ def reads(bench: Bench) -> Measured:
     now = noon(bench)
     answers: dict[str, Answer] = {
         "feed": lambda transaction, who: feed(
-            transaction, who, Wish(limit=20), people.intent_of(transaction, who), now
+            transaction, Visitor(who), Wish(limit=20), people.intent_of(transaction, who), now
         ),
         "next_action": lambda transaction, who: asdict(people.next_action_of(transaction, who, now)),
         "similar_users": lambda transaction, who: people.similar_users(transaction, who, 10, now),

@@ -11,7 +11,7 @@ from footfall.database import Database
 from footfall.errors import BadRequestError
 from footfall.settings import Settings
 from footfall.telemetry import counting, logger
-from functions.analyze import journeys, tastes, trends
+from functions.analyze import content, journeys, tastes, trends
 from functions.analyze.learning import QUERIES, analyze
 from functions.analyze.shards import shards_of
 
@@ -44,7 +44,9 @@ def lambda_handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         return asdict(tastes.learn(_database(), datetime.now(UTC), has_time, WAKING_SECONDS))
     if task == "journeys":
         return {"learned": journeys.learn(_database(), datetime.now(UTC), WAKING_SECONDS)}
-    raise BadRequestError(f"task must be all, trends, users, tastes or journeys, not {task!r}")
+    if task == "content":
+        return asdict(content.learn(_database(), datetime.now(UTC), has_time, WAKING_SECONDS))
+    raise BadRequestError(f"task must be all, trends, content, users, tastes or journeys, not {task!r}")
 
 
 def _learn_all(has_time: Callable[[], bool]) -> dict[str, Any]:
@@ -55,6 +57,8 @@ def _learn_all(has_time: Callable[[], bool]) -> dict[str, Any]:
         said["finished"] = tastes.learn(_database(), datetime.now(UTC), has_time).finished
     if has_time():
         journeys.learn(_database(), datetime.now(UTC))
+    if has_time():
+        content.learn(_database(), datetime.now(UTC), has_time)
     return said
 
 

@@ -1,15 +1,15 @@
-"""A user's feed: what to show, why, and a note of what was shown."""
+"""A visitor's feed: what to show, why, and a note of what was shown."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from footfall import ids
-from footfall.database import Row, Transaction
+from footfall.database import Transaction
 from footfall.errors import BadRequestError
 from functions.recommend.experiment import OFF, POOL, Arm, Experiment, Placed, arm_of, place
+from functions.recommend.ranking import FOR_EVERYONE, Ranked, Visitor, rank
 
 # Who scrolls further starts anew.
 MAX_POSITION = 10_000
@@ -51,7 +51,7 @@ class Wish:
 
 def feed(
     transaction: Transaction,
-    user_id: str,
+    visitor: Visitor,
     wish: Wish,
     intent: str,
     now: datetime,
@@ -60,39 +60,36 @@ def feed(
     """The next page of a feed; its items are noted as shown.
 
     Raises:
-        BadRequestError: the cursor isn't one of this user's feeds.
+        BadRequestError: the cursor isn't one of this visitor's feeds.
     """
-    feed_id, first = _page(transaction, user_id, wish, now)
-    arm = arm_of(transaction, user_id, experiment, now)
+    feed_id, first = _page(transaction, visitor, wish, now)
+    who = visitor.user_id or visitor.anonymous_id or ""
+    arm = arm_of(transaction, who, experiment, now, is_user=visitor.user_id is not None)
     is_held_out = arm == "holdout"
     exploration = 0.0 if is_held_out else experiment.exploration
-    liked = [] if is_held_out else transaction.all("liked_types", user_id=user_id)
-    rows = transaction.all(
-        "feed",
-        user_id=user_id,
-        now=now,
-        limit=wish.limit + (POOL if exploration else 0),
+    ranked = rank(
+        transaction,
+        visitor,
+        now,
+        wish.limit + (POOL if exploration else 0),
         content_type=wish.content_type,
         feed_id=feed_id,
-        liked_types=[one["content_type"] for one in liked],
-        liked_scores=[one["score"] for one in liked],
+        is_personal=not is_held_out,
     )
-    placed = place(rows, wish.limit, exploration, feed_id, first)
+    placed = place(ranked, wish.limit, exploration, feed_id, first)
     items = [_item(one) for one in placed]
-    _note(transaction, user_id, feed_id, first, placed, arm, now)
+    _note(transaction, visitor, feed_id, first, placed, arm, now)
     return {
         "items": items,
-        "reasoning": HELD_OUT
-        if is_held_out and items
-        else _reasoning(items, [one["content_type"] for one in liked]),
+        "reasoning": HELD_OUT if is_held_out and items else _reasoning(items),
         "intent": intent,
-        "strategy": "holdout" if is_held_out else "preferred_types" if liked else "cold_start",
+        "strategy": "holdout" if is_held_out else "personal" if _personal(items) else "for_everyone",
         "feed_id": feed_id,
         "cursor": feed_id if len(items) == wish.limit else None,
     }
 
 
-def _page(transaction: Transaction, user_id: str, wish: Wish, now: datetime) -> tuple[str, int]:
+def _page(transaction: Transaction, visitor: Visitor, wish: Wish, now: datetime) -> tuple[str, int]:
     if wish.cursor is None:
         return ids.uuid7(int(now.timestamp() * 1000)), 0
     if not ids.is_uuid(wish.cursor):
@@ -100,26 +97,27 @@ def _page(transaction: Transaction, user_id: str, wish: Wish, now: datetime) -> 
     feed_id = wish.cursor.lower()
     # In a statement of its own: only a later one sees what the request that was waited for has noted.
     transaction.run("lock_feed", feed_id=feed_id)
-    shown = (transaction.one("shown_before", feed_id=feed_id, user_id=user_id) or {}).get("items", 0)
+    said = transaction.one("shown_before", feed_id=feed_id, **asdict(visitor)) or {}
+    shown = said.get("items", 0)
     if not shown or shown > MAX_POSITION:
-        raise BadRequestError("cursor: isn't one of this user's feeds")
+        raise BadRequestError("cursor: isn't one of this visitor's feeds")
     return feed_id, shown
 
 
 def _note(
     transaction: Transaction,
-    user_id: str,
+    visitor: Visitor,
     feed_id: str,
     first: int,
-    placed: list[Placed[Row]],
+    placed: list[Placed[Ranked]],
     arm: Arm,
     now: datetime,
 ) -> None:
     shown = [
         {
             "content_type": one.item["content_type"],
-            "content_id": str(one.item["content_id"]),
-            "strategy": EXPLORATION if one.is_explored else strategy_of(one.item),
+            "content_id": one.item["content_id"],
+            "strategy": EXPLORATION if one.is_explored else one.item["strategy"],
             "propensity": one.propensity,
         }
         for one in placed
@@ -129,47 +127,35 @@ def _note(
             "write_impressions",
             feed_id=feed_id,
             first=first,
-            user_id=user_id,
             items=json.dumps(shown),
             arm=arm,
             now=now,
+            **asdict(visitor),
         )
 
 
-def strategy_of(row: Mapping[str, Any]) -> str:
-    """What put an item there: trending or newest, in a preferred type or in any."""
-    kind = "trending" if row["is_trending"] else "newest"
-    return f"{kind}_in_preferred" if row["is_preferred"] else kind
-
-
-def _item(placed: Placed[Row]) -> Item:
-    row = placed.item
+def _item(placed: Placed[Ranked]) -> Item:
+    ranked = placed.item
     return {
-        "content_id": row["external_id"],
-        "content_type": row["content_type"],
-        "title": row["title"],
-        "url": row["url"],
-        "score": row["score"],
-        "strategy": EXPLORATION if placed.is_explored else strategy_of(row),
-        "reason": BY_CHANCE if placed.is_explored else _reason(row),
+        "content_id": ranked["external_id"],
+        "content_type": ranked["content_type"],
+        "title": ranked["title"],
+        "url": ranked["url"],
+        "score": ranked["score"],
+        "strategy": EXPLORATION if placed.is_explored else ranked["strategy"],
+        "reason": BY_CHANCE if placed.is_explored else ranked["reason"],
     }
 
 
-def _reason(row: Mapping[str, Any]) -> str:
-    kind = row["content_type"]
-    liked = f", and you like {kind} content" if row["is_preferred"] else ""
-    if not row["is_trending"]:
-        return f"New in {kind}{liked}"
-    people = "1 person" if row["people"] == 1 else f"{row['people']} people"
-    return f"Trending in {kind}: {people} this week{liked}"
+def _personal(items: list[Item]) -> int:
+    """How many rest on what the visitor did."""
+    return sum(item["strategy"] not in {*FOR_EVERYONE, EXPLORATION} for item in items)
 
 
-def _reasoning(items: list[Item], liked: list[str]) -> str:
+def _reasoning(items: list[Item]) -> str:
     if not items:
         return "There is nothing to show that you haven't seen"
-    shown = {item["content_type"] for item in items}
-    if reasons := [kind for kind in liked if kind in shown]:
-        return f"Based on your {' and '.join(reasons)} activity"
-    if liked:
-        return "Popular and new for everyone: nothing of what you like is left for this page"
-    return "Popular and new for everyone: we don't know yet what you like"
+    personal = _personal(items)
+    if personal == 0:
+        return "Rising and new for everyone: nothing here rests on what you did"
+    return f"{personal} of {len(items)} rest on what you viewed and like; the others are rising or new"

@@ -10,15 +10,16 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
 
-from footfall import ids, queries, suggesting
+from footfall import ids, queries, rules, suggesting
 from footfall.database import Database, Transaction
 from footfall.errors import BadDataError, BadRequestError
 from footfall.http import ADMIN, READ, Answer, Request, dispatch
 from footfall.settings import Settings
 from footfall.text import UNSTORABLE
-from functions.recommend import people
-from functions.recommend.experiment import Experiment
-from functions.recommend.feed import Wish, feed
+from functions.recommend import keyholder, people
+from functions.recommend.experiment import OFF, Experiment
+from functions.recommend.feed import Feed, Wish, feed
+from functions.recommend.ranking import Visitor
 
 T = TypeVar("T")
 
@@ -27,6 +28,9 @@ QUERIES = {**queries.load(Path(__file__).parent), **suggesting.QUERIES}
 # How many seconds an answer may be kept. What follows a click shows within three; suggestions come with a
 # schedule of minutes; what was put is asked for at once.
 AT_ONCE, SOON, LATER = 0, 1, 60
+
+# Whom a feed is for that is asked for in the name of an id that is a user's.
+NOBODY = "00000000-0000-0000-0000-000000000000"
 
 # Long enough for a database that was restarted, short enough for a page that waits.
 PATIENCE_SECONDS = 3.0
@@ -38,16 +42,28 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
 
 def get_feed(request: Request) -> Answer:
     user_id = _user(request, READ)
-    content_type = _storable("content_type", request.query.get("content_type", "")) or None
-    wish = Wish(request.limit(20, 100), content_type, request.query.get("cursor") or None)
-    now = datetime.now(UTC)
-    settings = Settings(os.environ)
-    experiment = Experiment(settings.holdout_percent / 100, settings.exploration_percent / 100)
+    wish, visitor, now = _wish(request), Visitor(user_id=user_id), datetime.now(UTC)
+    experiment = _experiment()
     return _answer(
         lambda transaction: feed(
-            transaction, user_id, wish, people.intent_of(transaction, user_id), now, experiment
+            transaction, visitor, wish, people.intent_of(transaction, user_id), now, experiment
         )
     )
+
+
+def get_anonymous_feed(request: Request) -> Answer:
+    """By a page's key; for an id that is a user's it knows of nobody."""
+    keyholder.check(request, Settings(os.environ))
+    anonymous_id, wish, now = _anonymous(request), _wish(request), datetime.now(UTC)
+    experiment = _experiment()
+
+    def work(transaction: Transaction) -> Feed:
+        is_owned = transaction.one("owner", anonymous_id=anonymous_id) is not None
+        visitor = Visitor(anonymous_id=NOBODY if is_owned else anonymous_id)
+        # What is shown to nobody in particular isn't part of an experiment.
+        return feed(transaction, visitor, wish, rules.load().intent([]), now, OFF if is_owned else experiment)
+
+    return _answer(work)
 
 
 def get_next_action(request: Request) -> Answer:
@@ -92,6 +108,23 @@ def delete_preference(request: Request) -> Answer:
     user_id, key = _user(request, ADMIN), _key(request)
     _run(lambda transaction: people.delete_preference(transaction, user_id, key))
     return Answer(None, HTTPStatus.NO_CONTENT)
+
+
+def _experiment() -> Experiment:
+    settings = Settings(os.environ)
+    return Experiment(settings.holdout_percent / 100, settings.exploration_percent / 100)
+
+
+def _wish(request: Request) -> Wish:
+    content_type = _storable("content_type", request.query.get("content_type", "")) or None
+    return Wish(request.limit(20, 100), content_type, request.query.get("cursor") or None)
+
+
+def _anonymous(request: Request) -> str:
+    named = request.path["anonymous_id"]
+    if ids.is_junk(named) or len(named) > ids.MAX_LENGTH:
+        raise BadRequestError(f"anonymous_id: {named[:40]!r} is no id")
+    return ids.to_uuid("anonymous", _storable("anonymous_id", named))
 
 
 def _user(request: Request, scope_for_others: str) -> str:
@@ -142,6 +175,7 @@ def _database() -> Database:
 
 
 ROUTES = {
+    "GET /v1/anonymous/{anonymous_id}/feed": get_anonymous_feed,
     "GET /v1/users/{user}/feed": get_feed,
     "GET /v1/users/{user}/next-action": get_next_action,
     "GET /v1/users/{user}/similar-users": get_similar_users,

@@ -103,7 +103,7 @@ def _is_known(stack: LocalStack, database: psycopg.Connection[Any], user: dict[s
         feed = stack.get("/v1/users/me/feed?limit=5", token).body
         assert len(feed["items"]) == 5
         assert all(item["title"] and item["reason"] for item in feed["items"])
-        assert feed["strategy"] == "preferred_types"
+        assert feed["strategy"] == "personal"
     if sum(types.values()) > 10:
         assert stack.get("/v1/users/me/similar-users", token).body["users"]
     assert stack.get("/v1/users/me/next-action", token).body["message"] == insights["suggestion"]["message"]

@@ -82,7 +82,7 @@ def noted(site: Site) -> list[str]:
 
 
 def tasks(of: int) -> list[str]:
-    return ["trends", *(shard.task for shard in all_shards(of))]
+    return ["content", "trends", *(shard.task for shard in all_shards(of))]
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -312,7 +312,7 @@ class TestHandler:
     @pytest.mark.parametrize("task", ["user", "", None, 1, ["trends"]])
     def test_names_a_task_that_there_is_not(self, site: Site, now: datetime, task: object) -> None:
         with pytest.raises(
-            BadRequestError, match=r"^task must be all, trends, users, tastes or journeys, not "
+            BadRequestError, match=r"^task must be all, trends, content, users, tastes or journeys, not "
         ):
             self.run({"task": task})
 

@@ -14,6 +14,7 @@ from footfall.http import ADMIN, READ
 from functions.recommend import handler
 from tests.asking import (
     ABOUT,
+    ANONYMOUS_FEED,
     DELETE_PREFERENCE,
     FEED,
     GET_PREFERENCE,
@@ -57,18 +58,21 @@ def sentences(value: Any) -> Iterator[str]:
             yield from sentences(item)
 
 
+OF_USERS = (*ABOUT, GET_PREFERENCE, PUT_PREFERENCE, DELETE_PREFERENCE)
+
+
 class TestHonesty:
     """Whoever is asked about: an answer, never an error."""
 
     def test_every_route_has_a_test_and_no_other(self) -> None:
-        assert set(handler.ROUTES) == {*ABOUT, GET_PREFERENCE, PUT_PREFERENCE, DELETE_PREFERENCE}
+        assert set(handler.ROUTES) == {*OF_USERS, ANONYMOUS_FEED}
 
     def test_in_an_empty_database(self, site: Site) -> None:
         assert told(FEED, "nobody") | {"feed_id": ""} == {
             "items": [],
             "reasoning": "There is nothing to show that you haven't seen",
             "intent": "browsing",
-            "strategy": "cold_start",
+            "strategy": "for_everyone",
             "feed_id": "",
             "cursor": None,
         }
@@ -291,7 +295,7 @@ class TestWhoMayAsk:
     def test_junk_is_nobody(self, site: Site) -> None:
         nil = "00000000-0000-0000-0000-000000000000"
         for junk in ("null", "undefined", "0", "NaN", "[object Object]", " ", "x" * 256, nil):
-            for route in handler.ROUTES:
+            for route in OF_USERS:
                 assert refused(route, junk, key="theme", body='"dark"').startswith("user: ")
 
     def test_a_uuid_is_the_same_user_in_any_case_and_is_given_back_in_lower_case(self, site: Site) -> None:
@@ -320,7 +324,7 @@ class TestOutage:
             elsewhere.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
             )
-            for route in handler.ROUTES:
+            for route in OF_USERS:
                 response = handler.lambda_handler(request(route, "ada", key="theme", body='"dark"'), None)
                 status, body = answer_of(response)
                 assert (status, body["code"]) == (503, "unavailable")

@@ -12,6 +12,7 @@ from psycopg import sql
 from footfall import rules
 from footfall.suggesting import array
 from functions.recommend import handler
+from functions.recommend.ranking import Visitor, parameters
 from tests.site import Json, Site
 
 NOW = datetime.now(UTC)
@@ -20,6 +21,7 @@ USERS = 1_000
 # A table of so few rows is read whole, rightly.
 FEW = 500
 _PLACE = re.compile(r"%\((\w+)\)s")
+_TYPES: dict[type, str] = {datetime: "timestamptz", int: "integer", float: "float8", bool: "boolean"}
 HISTORY = """
 INSERT INTO {table} ({columns})
 SELECT gen_random_uuid(), md5('user ' || n %% {users})::uuid, {values},
@@ -63,16 +65,26 @@ def site(database_url: str) -> Iterator[Site]:
         site.connection.execute(
             "INSERT INTO content_trends SELECT content_type, content_id, 24, random(), 3, now() FROM content"
         )
+        site.connection.execute(
+            "INSERT INTO content_items (content_type, content_id, hours_3, hours_12, hours_24, hours_168,"
+            " hours_1440, people, computed_at)"
+            " SELECT content_type, content_id, random(), random(), random(), random(), random(), 3, now()"
+            " FROM content"
+        )
+        site.connection.execute(
+            "INSERT INTO content_neighbours SELECT item, 'alike', ARRAY[1 + item % 20000, 1 + item % 19999],"
+            " ARRAY[0.5, 0.2] FROM content_items"
+        )
         site.connection.execute("ANALYZE")
         yield site
 
 
-def read_whole(site: Site, query: str, parameters: Json) -> set[str]:
+def read_whole(site: Site, query: str, given: Json) -> set[str]:
     """The tables of more than a few rows that the plan of a prepared query goes through."""
-    parameters = {name: parameters[name] for name in dict.fromkeys(_PLACE.findall(handler.QUERIES[query]))}
+    parameters = {name: given[name] for name in dict.fromkeys(_PLACE.findall(handler.QUERIES[query]))}
     numbered = _PLACE.sub(lambda place: f"${[*parameters].index(place[1]) + 1}", handler.QUERIES[query])
     # As psycopg says them; the others' are found out by Postgres.
-    types = ["timestamptz" if isinstance(value, datetime) else "unknown" for value in parameters.values()]
+    types = [_TYPES.get(type(value), "unknown") for value in parameters.values()]
     prepared = f"PREPARE asked ({', '.join(types)}) AS {numbered.replace('%%', '%')}"
     site.connection.execute("DEALLOCATE ALL")
     site.connection.execute(prepared)
@@ -88,7 +100,7 @@ def goes_through(node: Json) -> bool:
     if not node.get("Relation Name", "").startswith(("user_activities", "content_interactions")):
         return bool(node["Node Type"] == "Seq Scan")
     condition = str(node.get("Index Cond", node.get("Recheck Cond", "")))
-    return re.search(r"\b(user_id|content_id) = ", condition) is None
+    return re.search(r"\b(user_id|anonymous_id|content_id) = ", condition) is None
 
 
 def nodes(plan: Json) -> Iterator[Json]:
@@ -101,17 +113,11 @@ def asked(site: Site) -> dict[str, Json]:
     """Each query's parameters."""
     user = str(site.value("SELECT id FROM profiles ORDER BY id LIMIT 1"))
     counted: dict[str, Any] = {"user_ids": array([user]), "now": NOW, **rules.load().facts}
-    feed: dict[str, Any] = {
-        "now": NOW,
-        "limit": 20,
-        "content_type": None,
-        "feed_id": str(uuid4()),
-        "liked_types": ["job"],
-        "liked_scores": [0.5],
-    }
+    visitor = "0190163d-8694-739b-aea5-966c26f8ad91"
     return {
         "last_activities": {"user_id": user, "limit": 20},
-        "feed": {"user_id": user, **feed},
+        "rank": parameters(Visitor(user_id=user), NOW, 20, feed_id=str(uuid4())),
+        "owner": {"anonymous_id": visitor},
         "known_similar_users": {"user_id": user, "limit": 10},
         "similar_users": {"user_ids": array([user]), "now": NOW},
         "profile": {"user_id": user},

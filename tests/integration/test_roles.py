@@ -73,6 +73,7 @@ DENIED = {
         "INSERT INTO profiles SELECT * FROM profiles",
         "UPDATE identities SET unlinked_at = now()",
         "DELETE FROM assignments",
+        "INSERT INTO identities SELECT * FROM identities",
         "SELECT FROM quarantine",
         "CREATE TEMPORARY TABLE mine ()",
     ],

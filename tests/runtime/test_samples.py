@@ -164,6 +164,19 @@ def analyze_tastes(world: World, sample: Json) -> None:
         assert answer["users"] > 0
 
 
+def analyze_content(world: World, sample: Json) -> None:
+    with Site(world.database_url) as site:
+        live(site)
+        answer = world.answer("analyze", sample)
+        assert answer["items"] == site.value("SELECT count(*) FROM content_items") > 0
+
+
+def recommend_anonymous_feed(world: World, sample: Json) -> None:
+    status, body = answer_of(world.answer("recommend", sample))
+    # The sample's key is another stack's.
+    assert (status, body["code"]) == (401, "unauthorized")
+
+
 def recommend_feed(world: World, sample: Json) -> None:
     with Site(world.database_url) as site:
         live(site)
@@ -237,6 +250,7 @@ ANSWERS: dict[str, tuple[Callable[[World, Json], None], str]] = {
     "analyze_all_shards": (analyze, "world"),
     "analyze_journeys": (analyze_journeys, "world"),
     "analyze_schedule": (analyze, "world"),
+    "analyze_content": (analyze_content, "world"),
     "analyze_tastes": (analyze_tastes, "world"),
     "analyze_trends": (analyze_trends, "world"),
     "authorize_server_key": (authorize_server_key, "world"),
@@ -254,6 +268,7 @@ ANSWERS: dict[str, tuple[Callable[[World, Json], None], str]] = {
     "maintain_update_same_digest": (deploy, "empty_world"),
     "operate_replay_dead_letters": (operate_dead_letters, "world"),
     "operate_replay_quarantine": (operate_quarantine, "world"),
+    "recommend_anonymous_feed": (recommend_anonymous_feed, "world"),
     "recommend_feed": (recommend_feed, "world"),
     "recommend_insights": (recommend_insights, "world"),
     "recommend_put_preference": (recommend_put_preference, "world"),

@@ -339,7 +339,9 @@ def test_environment_and_timeouts_are_those_that_sam_deploys(
     for logical_id, function in ours.functions.items():
         properties = deployed[logical_id]["Properties"]
         assert set(function.environment) == set(properties["Environment"]["Variables"])
-        assert (function.timeout, function.memory) == (properties["Timeout"], properties["MemorySize"])
+        memory = properties["MemorySize"]
+        memory = int(str(ours.parameters[memory["Ref"]])) if isinstance(memory, dict) else memory
+        assert (function.timeout, function.memory) == (properties["Timeout"], memory)
         assert function.handler == properties["Handler"]
 
 
