@@ -84,12 +84,14 @@ function Preferences({ preferences }: Pick<Insights, "preferences">) {
       <ul>
         {preferences.map(({ type, score, confidence, source }, index) => (
           <li key={type}>
-            <span id={`${id}${index}`}>{inWords(type)}</span>
-            <span className="footfall-note">
-              {SOURCES[source]}, {percent(confidence)} sure
+            <span>
+              <span id={`${id}${index}`}>{inWords(type)}</span>{" "}
+              <span className="footfall-note">
+                {SOURCES[source]}, {percent(confidence)} sure
+              </span>
             </span>
-            <progress aria-labelledby={`${id}${index}`} value={score} max={1} />
             <b>{percent(score)}</b>
+            <progress aria-labelledby={`${id}${index}`} value={score} max={1} />
           </li>
         ))}
       </ul>

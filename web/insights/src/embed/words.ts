@@ -6,5 +6,6 @@ export function inWords(name: string): string {
 
 /** 0.421 as 42 %. */
 export function percent(share: number): string {
+  if (share > 0 && share < 0.005) return "< 1 %";
   return `${Math.round(share * 100)} %`;
 }

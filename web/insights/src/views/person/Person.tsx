@@ -26,18 +26,20 @@ export default function Person({ user }: { user: string }) {
       <Head user={user} />
       <UserInsights {...connection} userId={user} every={EVERY} />
       <div className="panels">
-        <Panel title="Active hours">
-          <Shown answer={insights} what="active hours">
-            {(data) => <ActiveHours hours={data.active_hours} zone={data.time_zone} />}
-          </Shown>
-        </Panel>
-        <Panel title="Probably next">
-          <Shown answer={insights} what="prediction">
-            {(data) => <Journey journey={data.journey} basis={data.journey_basis} />}
-          </Shown>
-        </Panel>
-        <FeedNow user={user} />
+        <div className="column">
+          <Panel title="Active hours">
+            <Shown answer={insights} what="active hours">
+              {(data) => <ActiveHours hours={data.active_hours} zone={data.time_zone} />}
+            </Shown>
+          </Panel>
+          <Panel title="Probably next">
+            <Shown answer={insights} what="prediction">
+              {(data) => <Journey journey={data.journey} basis={data.journey_basis} />}
+            </Shown>
+          </Panel>
+        </div>
         <SimilarUsers user={user} />
+        <FeedNow user={user} />
         <Timeline user={user} zone={insights.data?.time_zone ?? ownZone()} />
         <Learned user={user} />
       </div>
