@@ -52,6 +52,7 @@ def test_only_writes_with_a_key_need_no_token() -> None:
     public = {
         "GET /v1/projects/{key}/settings",
         *("GET /openapi.json", "GET /tracker.js", "GET /js/{name}"),
+        *("GET /insights", "GET /insights/", "GET /insights/{proxy+}", "GET /insights/config.json"),
     }
     assert without - segment == {"POST /v1/events", "GET /v1/anonymous/{anonymous_id}/feed", *public}
     assert len(segment) == len(SEGMENT_PATHS) + 1

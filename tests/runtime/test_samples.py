@@ -238,6 +238,18 @@ def web(world: World, sample: Json) -> None:
     assert answer_of(world.answer("web", sample)) == (200, contract)
 
 
+def web_page(world: World, sample: Json) -> None:
+    answer = world.answer("web", sample)
+    page = gzip.decompress(base64.b64decode(answer["body"]))
+    assert page == (PROJECT / "functions/web/static/insights/index.html").read_bytes()
+    assert f"connect-src 'self' https: {world.endpoint}" in answer["headers"]["content-security-policy"]
+
+
+def web_page_config(world: World, sample: Json) -> None:
+    asked = {"issuer": world.issuer.url, "client_id": "", "scope": f"openid {READ} {ADMIN}"}
+    assert answer_of(world.answer("web", sample)) == (200, {**asked, "audience": "footfall"})
+
+
 def web_tracker(world: World, sample: Json) -> None:
     answer = world.answer("web", sample)
     assert (answer["statusCode"], answer["headers"]["content-encoding"]) == (200, "gzip")
@@ -275,6 +287,9 @@ ANSWERS: dict[str, tuple[Callable[[World, Json], None], str]] = {
     "session_batch": (session, "world"),
     "session_replay": (session_replay, "world"),
     "web_openapi": (web, "world"),
+    "web_page": (web_page, "world"),
+    "web_page_view": (web_page, "world"),
+    "web_page_config": (web_page_config, "world"),
     "web_tracker": (web_tracker, "world"),
     "web_tracker_by_any_name": (web_tracker, "world"),
 }
