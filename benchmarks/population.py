@@ -15,8 +15,8 @@ import psycopg
 from benchmarks.framework import Bench, BenchmarkError
 from footfall import journeys, queries
 from footfall.database import Database, connect
+from functions.analyze import counts, learning, tastes, trends
 from functions.analyze import journeys as visits_learned
-from functions.analyze import learning, tastes, trends
 from functions.analyze.shards import all_shards
 
 QUERIES = queries.load(Path(__file__).parent)
@@ -71,6 +71,12 @@ def readable(bench: Bench, full: Size, users: Sequence[str]) -> Populated:
     where = learnable(bench, full, 1)
     bench.once(f"readable {where.size}", lambda: _make_readable(bench, where, users))
     return where
+
+
+def visited(bench: Bench, full: Size) -> Populated:
+    """One of visits, their sessions and interactions, counted for reports."""
+    size = full.at(bench.scale)
+    return bench.once(f"visited {size}", lambda: _make_visited(bench, size))
 
 
 def noon(bench: Bench) -> datetime:
@@ -141,6 +147,23 @@ def _make_readable(bench: Bench, where: Populated, users: Sequence[str]) -> None
     with connect(where.url) as connection:
         connection.execute("VACUUM ANALYZE")
         connection.execute("CHECKPOINT")
+
+
+def _make_visited(bench: Bench, size: Size) -> Populated:
+    url = bench.postgres.make_database()
+    with connect(url) as connection:
+        connection.execute("SET synchronous_commit = off")
+        connection.execute("SELECT setseed(0.5)")
+        for name in ("fill_content", *(name for name in QUERIES if name.startswith("fill_visit"))):
+            connection.execute(QUERIES[name], {**asdict(size), "now": bench.now})
+        connection.execute("VACUUM ANALYZE")
+    database = Database(url, learning.QUERIES, statement_seconds=600)
+    counts.learn(database, bench.now, lambda: True)
+    database.close()
+    with connect(url) as connection:
+        connection.execute("VACUUM ANALYZE")
+        connection.execute("CHECKPOINT")
+    return Populated(url, size)
 
 
 def _fill(connection: psycopg.Connection[dict[str, Any]], parameters: dict[str, Any]) -> None:

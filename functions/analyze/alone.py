@@ -13,6 +13,7 @@ TRENDS = 7_303
 JOURNEYS = 7_304
 TASTES = 7_305
 CONTENT = 7_306
+COUNTS = 7_307
 
 
 def alone(database: Database, task: int, work: Callable[[], T], part: int = 0) -> T | None:

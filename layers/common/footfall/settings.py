@@ -61,6 +61,11 @@ class Settings:
         return self._required("SESSION_FUNCTION")
 
     @property
+    def insights_function(self) -> str:
+        """The function's name."""
+        return self._required("INSIGHTS_FUNCTION")
+
+    @property
     def browser_key_hashes(self) -> dict[str, frozenset[str]]:
         """SHA-256 hex digests of the keys that pages may use, each with its origins; none: every origin."""
         origins: dict[str, set[str]] = {}

@@ -1,0 +1,38 @@
+-- stale_hours --
+-- The hours of which live_counts knows other activities than were counted, the latest first.
+SELECT hour
+FROM (
+    SELECT date_trunc('hour', minute) AS hour, sum(events) AS events
+    FROM live_counts
+    WHERE minute >= %(since)s::timestamptz
+    GROUP BY 1
+) AS known
+LEFT JOIN counted_hours USING (hour)
+WHERE known.events IS DISTINCT FROM counted_hours.events
+ORDER BY hour DESC
+LIMIT %(most)s;
+
+-- note_hours --
+-- Notes what live_counts knows of these hours, before they are counted: what is written meanwhile makes them stale again.
+INSERT INTO counted_hours (hour, events)
+SELECT hour, coalesce(sum(events), 0)
+FROM unnest(%(hours)s::timestamptz[]) AS hour
+LEFT JOIN live_counts ON minute >= hour AND minute < hour + interval '1 hour'
+GROUP BY hour
+ORDER BY hour
+ON CONFLICT (hour) DO UPDATE SET events = excluded.events;
+
+-- forget_counts --
+-- Forgets what was counted of these hours.
+DELETE FROM activity_counts
+USING unnest(%(hours)s::timestamptz[]) AS hour
+WHERE at >= hour AND at < hour + interval '1 hour';
+
+-- count_hours --
+-- Counts the activities of these hours.
+INSERT INTO activity_counts (at, event_type, event_action, device_type, country, is_bot, events)
+SELECT date_bin('15 minutes', created_at, hour), event_type, coalesce(event_action, ''), coalesce(device_type, ''),
+       coalesce(country, ''), is_bot, count(*)
+FROM unnest(%(hours)s::timestamptz[]) AS hour
+JOIN user_activities ON created_at >= hour AND created_at < hour + interval '1 hour'
+GROUP BY 1, 2, 3, 4, 5, 6;
