@@ -50,16 +50,17 @@ export function day(date: string): string {
 
 const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
 
-/** A moment in a zone, as in 22 Nov, 14:03. */
-export function moment(at: string, zone: string, withSeconds = false): string {
+/** A moment in a zone, as in 22 Nov, 14:03; with its year, if that isn't this one. */
+export function moment(at: string, zone: string): string {
+  const date = new Date(at);
   return new Intl.DateTimeFormat("en-GB", {
     day: "numeric",
     month: "short",
     hour: "2-digit",
     minute: "2-digit",
-    ...(withSeconds ? { second: "2-digit" } : {}),
+    ...(date.getFullYear() === new Date().getFullYear() ? {} : { year: "numeric" }),
     timeZone: zone,
-  }).format(new Date(at));
+  }).format(date);
 }
 
 export function clock(at: string, zone: string, withSeconds = false): string {

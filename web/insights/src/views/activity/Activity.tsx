@@ -3,7 +3,7 @@ import { filtersOf, useAddress } from "../../address/address.ts";
 import { answerOf } from "../../api/client.ts";
 import { useAnswer } from "../../api/use-answer.ts";
 import { inWords } from "../../embed/words.ts";
-import { count, day, moment } from "../../parts/format.ts";
+import { count, day, decimal, moment } from "../../parts/format.ts";
 import { Figures, Panel } from "../../parts/Panel.tsx";
 import { Report } from "../../parts/Report.tsx";
 import { Table } from "../../parts/Table.tsx";
@@ -58,7 +58,7 @@ export default function Activity() {
                 figures={[
                   ["Events", count(report.events)],
                   ["Visitors", count(report.visitors)],
-                  ["Events a visitor", report.visitors ? (report.events / report.visitors).toFixed(1) : "–"],
+                  ["Events a visitor", decimal(report.visitors ? report.events / report.visitors : null)],
                 ]}
               />
             </Panel>
@@ -83,13 +83,19 @@ export default function Activity() {
                 empty="No events in this period. Choose a longer one, fewer filters, or send some."
               />
             </Panel>
-            <Panel title="Visitors" isWide>
-              <TimeChart
-                label={`Visitors, each ${report.by}`}
-                kind="bars"
-                moments={moments}
-                series={[{ name: "Visitors", values: report.points.map(({ visitors }) => visitors) }]}
-              />
+            <Panel
+              title="Visitors"
+              note={type ? "Counted of all types together only." : "Whose sessions began then"}
+              isWide
+            >
+              {!type && (
+                <TimeChart
+                  label={`Visitors, each ${report.by}`}
+                  kind="bars"
+                  moments={moments}
+                  series={[{ name: "Visitors", values: report.points.map(({ visitors }) => visitors) }]}
+                />
+              )}
               <Table
                 caption={`Activity by ${report.by}`}
                 isCaptionHidden

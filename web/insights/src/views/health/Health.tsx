@@ -38,6 +38,10 @@ function Parts({ found, onReplayed }: { found: Operations; onReplayed: () => voi
   const now = Date.parse(found.now);
   const { queue, dead_letters: letters, quarantine, analyze, freshness, months } = found;
   const troubles = troublesOf(found);
+  // What could not be asked is not nothing.
+  const isUnknown = (part: string) => found.unavailable.includes(part);
+  const known = (part: string, text: string) => (isUnknown(part) ? "unknown" : text);
+  const none = (part: string, text: string) => (isUnknown(part) ? "Unknown: it could not be asked." : text);
   return (
     <div className="panels">
       <div className={troubles.length > 0 ? "verdict bad" : "verdict good"} role="status">
@@ -56,17 +60,17 @@ function Parts({ found, onReplayed }: { found: Operations; onReplayed: () => voi
       <Panel title="The way of an event" isWide>
         <Figures
           figures={[
-            ["Waiting in the queue", count(queue.waiting)],
-            ["In flight", count(queue.in_flight)],
-            ["Oldest waits", duration(queue.oldest_seconds)],
-            ["Last event stored", ago(freshness.last_event_at, now)],
-            ["Live counts end", ago(freshness.last_live_count_at, now)],
-            ["Months made until", months.made_until ? day(months.made_until) : "–"],
+            ["Waiting in the queue", known("queue", count(queue.waiting))],
+            ["In flight", known("queue", count(queue.in_flight))],
+            ["Oldest waits", known("queue", duration(queue.oldest_seconds))],
+            ["Last event stored", known("database", ago(freshness.last_event_at, now))],
+            ["Live counts end", known("database", ago(freshness.last_live_count_at, now))],
+            ["Months made until", known("database", months.made_until ? day(months.made_until) : "–")],
           ]}
         />
       </Panel>
       <Panel
-        title={`Dead letters: ${count(letters.waiting)}`}
+        title={`Dead letters: ${known("dead_letters", count(letters.waiting))}`}
         note="Messages that could not be written a hundred times. They are kept for fourteen days."
         isWide
       >
@@ -84,12 +88,12 @@ function Parts({ found, onReplayed }: { found: Operations; onReplayed: () => voi
             },
             { head: "Begins", value: (one) => one.body_start, show: (one) => <code>{one.body_start}</code> },
           ]}
-          empty="None: nothing was given up."
+          empty={none("dead_letters", "None: nothing was given up.")}
         />
         <Replay what="dead_letters" waiting={letters.waiting} onDone={onReplayed} />
       </Panel>
       <Panel
-        title={`Quarantine: ${count(quarantine.waiting)}`}
+        title={`Quarantine: ${known("database", count(quarantine.waiting))}`}
         note="Events that were refused, with the reason. Once that is mended they can be stored, each once."
         isWide
       >
@@ -101,7 +105,7 @@ function Parts({ found, onReplayed }: { found: Operations; onReplayed: () => voi
             { head: "Reason", value: (one) => one.reason },
             { head: "Events", value: (one) => one.events, hasBar: true },
           ]}
-          empty="None: every event was understood."
+          empty={none("database", "None: every event was understood.")}
         />
         {quarantine.latest.length > 0 && (
           <Table
@@ -121,7 +125,11 @@ function Parts({ found, onReplayed }: { found: Operations; onReplayed: () => voi
         )}
         <Replay what="quarantine" waiting={quarantine.waiting} onDone={onReplayed} />
       </Panel>
-      <Panel title="Learning" note={`Last finished ${ago(analyze.last_run_at, now)}`} isWide>
+      <Panel
+        title="Learning"
+        note={known("database", `Last finished ${ago(analyze.last_run_at, now)}`)}
+        isWide
+      >
         <Table
           caption="Tasks of learning"
           isCaptionHidden
@@ -137,7 +145,7 @@ function Parts({ found, onReplayed }: { found: Operations; onReplayed: () => voi
               isNumber: true,
             },
           ]}
-          empty="Learning hasn’t run yet; its first run comes within a minute."
+          empty={none("database", "Learning hasn’t run yet; its first run comes within a minute.")}
         />
       </Panel>
     </div>

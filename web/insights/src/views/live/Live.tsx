@@ -62,16 +62,16 @@ function Counts({ live }: { live: LiveAnswer }) {
           />
         </Suspense>
       </Panel>
-      <Panel title="Pages" note="Viewed in the last 30 minutes">
+      <Panel title="Pages" note="Where active visitors are">
         <Table
           caption="Live pages"
           isCaptionHidden
           rows={live.pages}
           columns={[
             { head: "Page", value: (row) => row.page_path },
-            { head: "Views", value: (row) => row.events, hasBar: true },
+            { head: "Visitors", value: (row) => row.visitors, hasBar: true },
           ]}
-          empty="No page was viewed in the last 30 minutes."
+          empty="Nobody is here now."
         />
       </Panel>
       <Panel title="Content" note="Met in the last 30 minutes">

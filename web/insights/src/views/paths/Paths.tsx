@@ -45,7 +45,7 @@ export default function Paths() {
     <Report title="Paths" answer={paths} filters={filters}>
       {(report) => (
         <Panel
-          title={`${count(report.sessions)} sessions${report.start ? ` from ${report.start} on` : ""}`}
+          title={`${report.is_sample ? "The latest " : ""}${count(report.sessions)} sessions${report.start ? ` from ${report.start} on` : ""}`}
           note="From left to right, what came after what. Choose a step to begin with it."
           isWide
         >

@@ -4,8 +4,11 @@ type Report = components["schemas"]["PathsReport"];
 export type Node = Report["nodes"][number];
 export type Link = Report["links"][number];
 
-export const SIZE = { box: 8, column: 210, height: 380, gap: 14, least: 2, label: 26 };
-const MADE_UP = ["other", "(end)"];
+export const SIZE = { box: 8, width: 1000, column: 210, height: 380, gap: 14, least: 2, label: 26 };
+// Drawn by name in each column; the rest is one box, as the eye follows few.
+const MOST = 7;
+const OTHER = "other";
+const MADE_UP = [OTHER, "(end)"];
 
 interface Box {
   key: string;
@@ -28,12 +31,46 @@ interface Band {
   isEnd: boolean;
 }
 
+/** The same with the rare ones of each column under `other`. */
+function folded(nodes: readonly Node[], links: readonly Link[]): { nodes: Node[]; links: Link[] } {
+  const kept = new Set<string>();
+  for (const [step, column] of Map.groupBy(nodes, (node) => node.step)) {
+    const named = column.filter(({ name }) => !MADE_UP.includes(name)).toSorted(inOrder);
+    for (const name of [...MADE_UP, ...named.slice(0, MOST).map((node) => node.name)])
+      kept.add(keyOf(step, name));
+  }
+  const nameAt = (step: number, name: string) => (kept.has(keyOf(step, name)) ? name : OTHER);
+  return {
+    nodes: summed(
+      nodes.map((node) => ({ ...node, name: nameAt(node.step, node.name) })),
+      ({ step, name }) => keyOf(step, name),
+    ),
+    links: summed(
+      links.map((link) => ({
+        ...link,
+        from: nameAt(link.step, link.from),
+        to: nameAt(link.step + 1, link.to),
+      })),
+      ({ step, from, to }) => `${keyOf(step, from)} ${to}`,
+    ),
+  };
+}
+
+function summed<T extends { visits: number }>(all: readonly T[], key: (one: T) => string): T[] {
+  const groups = [...Map.groupBy(all, key).values()];
+  return groups.flatMap(([first, ...more]) =>
+    first ? [{ ...first, visits: more.reduce((sum, { visits }) => sum + visits, first.visits) }] : [],
+  );
+}
+
 /** Where everything stands: in each column the most frequent on top, what is made up at the bottom. */
 export function layOut(
-  nodes: readonly Node[],
-  links: readonly Link[],
+  allNodes: readonly Node[],
+  allLinks: readonly Link[],
 ): { boxes: Box[]; bands: Band[]; width: number; height: number } {
+  const { nodes, links } = folded(allNodes, allLinks);
   const columns = Map.groupBy(nodes, ({ step }) => step);
+  const apart = Math.max(SIZE.column, SIZE.width / columns.size);
   const most = Math.max(
     ...[...columns.values()].map((column) => column.reduce((sum, { visits }) => sum + visits, 0)),
     1,
@@ -49,7 +86,7 @@ export function layOut(
         name: node.name,
         label: node.name.length > 22 ? `${node.name.slice(0, 21)}…` : node.name,
         visits: node.visits,
-        x: step * SIZE.column,
+        x: step * apart,
         y,
         height,
         isMadeUp: MADE_UP.includes(node.name),
@@ -61,7 +98,7 @@ export function layOut(
   return {
     boxes: [...boxes.values()],
     bands: bandsOf(links, boxes, most),
-    width: columns.size * SIZE.column,
+    width: columns.size * apart,
     height: lowest,
   };
 }

@@ -59,7 +59,7 @@ export default function Recommendations() {
             note={
               report.best_strategy
                 ? `${inWords(report.best_strategy)}: its interval lies above every other’s.`
-                : "None yet: the intervals overlap."
+                : report.strategies.length > 0 && "None yet: the intervals overlap, or are too thin to say."
             }
             isWide
           >

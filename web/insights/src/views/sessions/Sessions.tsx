@@ -62,14 +62,21 @@ export default function Sessions() {
               empty="No session in this period."
             />
           </Panel>
-          <Panel title="Length">
+          <Panel title="Length" isWide>
+            <TimeChart
+              label="Sessions by length"
+              kind="bars"
+              height={160}
+              moments={report.lengths.map(lengthOf)}
+              series={[{ name: "Sessions", values: report.lengths.map((one) => one.sessions) }]}
+            />
             <Table
               caption="Sessions by length"
               isCaptionHidden
-              most={20}
               rows={report.lengths}
               columns={[
-                { head: "From seconds", value: (row) => row.from_seconds, show: lengthOf },
+                { head: "From seconds", value: (row) => row.from_seconds, isNumber: true },
+                { head: "To seconds", value: (row) => row.to_seconds, isNumber: true },
                 { head: "Sessions", value: (row) => row.sessions, hasBar: true },
               ]}
             />
@@ -115,5 +122,5 @@ function lengthOf({
   from_seconds: number;
   to_seconds: number | null;
 }): string {
-  return to === null ? `${duration(from)} and more` : `${duration(from)} to ${duration(to)}`;
+  return to === null ? `${duration(from)} +` : `${duration(from)} – ${duration(to)}`;
 }
