@@ -26,13 +26,16 @@ ON CONFLICT (hour) DO UPDATE SET events = excluded.events;
 -- Forgets what was counted of these hours.
 DELETE FROM activity_counts
 USING unnest(%(hours)s::timestamptz[]) AS hour
-WHERE at >= hour AND at < hour + interval '1 hour';
+WHERE of_all IN (true, false) AND at >= hour AND at < hour + interval '1 hour';
 
 -- count_hours --
--- Counts the activities of these hours.
-INSERT INTO activity_counts (at, event_type, event_action, device_type, country, is_bot, events)
-SELECT date_bin('15 minutes', created_at, hour), event_type, coalesce(event_action, ''), coalesce(device_type, ''),
-       coalesce(country, ''), is_bot, count(*)
-FROM unnest(%(hours)s::timestamptz[]) AS hour
-JOIN user_activities ON created_at >= hour AND created_at < hour + interval '1 hour'
-GROUP BY 1, 2, 3, 4, 5, 6;
+-- Counts the activities of these hours, by device and country and of all together.
+INSERT INTO activity_counts (of_all, at, event_type, event_action, device_type, country, is_bot, events)
+SELECT grouping(device, place) > 0, quarter, event_type, action, coalesce(device, ''), coalesce(place, ''), is_bot, count(*)
+FROM (
+    SELECT date_bin('15 minutes', created_at, hour) AS quarter, event_type, coalesce(event_action, '') AS action,
+           coalesce(device_type, '') AS device, coalesce(country, '') AS place, is_bot
+    FROM unnest(%(hours)s::timestamptz[]) AS hour
+    JOIN user_activities ON created_at >= hour AND created_at < hour + interval '1 hour'
+) AS activity
+GROUP BY quarter, event_type, action, is_bot, GROUPING SETS ((device, place), ());

@@ -14,7 +14,8 @@ WITH stale AS MATERIALIZED (
     SELECT at, event_type, nullif(event_action, '') AS event_action, nullif(device_type, '') AS device_type,
            nullif(country, '') AS country, is_bot, events
     FROM activity_counts
-    WHERE at >= %(since)s AND at < %(until)s AND date_trunc('hour', at) NOT IN (SELECT hour FROM stale)
+    WHERE of_all = (%(device)s::text IS NULL AND %(country)s::text IS NULL) AND at >= %(since)s AND at < %(until)s
+      AND date_trunc('hour', at) NOT IN (SELECT hour FROM stale)
     UNION ALL
     SELECT created_at, event_type, event_action, device_type, country, is_bot, 1
     FROM stale

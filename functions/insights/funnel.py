@@ -53,8 +53,10 @@ def funnel(
             within=timedelta(hours=within),
             kinds=[one.kind for one in steps],
             patterns=[one.pattern for one in steps],
-            types=_types(steps),
-            actions=[one.name for one in steps if one.kind == "action"],
+            types=_names(steps, "type"),
+            actions=_names(steps, "action"),
+            contents=_names(steps, "content"),
+            filtered=bool(who.device or who.country),
             pages=[one.pattern for one in steps if one.kind == "page"],
             **who.parameters(),
         )
@@ -105,9 +107,8 @@ def escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-def _types(steps: Sequence[Step]) -> list[str]:
-    types = [one.name for one in steps if one.kind == "type"]
-    return [*types, "content_interaction"] if any(one.kind == "content" for one in steps) else types
+def _names(steps: Sequence[Step], kind: str) -> list[str]:
+    return [one.name for one in steps if one.kind == kind]
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -1,7 +1,7 @@
 -- refused --
 -- How many refused events wait, and why; of more than ten thousand the reasons of some.
 SELECT (SELECT count(*) FROM quarantine WHERE replayed_at IS NULL) AS waiting, reason, count(*) AS events
-FROM (SELECT reason FROM quarantine WHERE replayed_at IS NULL LIMIT 10000) AS some
+FROM (SELECT reason FROM quarantine WHERE replayed_at IS NULL LIMIT 10000) AS refused
 GROUP BY reason
 ORDER BY events DESC, reason
 LIMIT 50;

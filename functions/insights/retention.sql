@@ -13,6 +13,6 @@ SELECT (first AT TIME ZONE %(time_zone)s)::date AS at,
        ((period AT TIME ZONE %(time_zone)s)::date - (first AT TIME ZONE %(time_zone)s)::date) / %(days)s AS later,
        count(*) AS visitors
 FROM (SELECT visitor, period, min(period) OVER (PARTITION BY visitor) AS first FROM visit) AS visitors
-WHERE first >= %(since)s
+WHERE first >= date_trunc(%(by)s, %(since)s::timestamptz, %(time_zone)s)
 GROUP BY first, period
 ORDER BY first, period;

@@ -58,4 +58,4 @@ DELETE FROM live_counts WHERE minute < %(before)s;
 -- prune_counts --
 -- Deletes what was counted for reports of months that are gone.
 WITH hours AS (DELETE FROM counted_hours WHERE hour < %(before)s)
-DELETE FROM activity_counts WHERE at < %(before)s;
+DELETE FROM activity_counts WHERE of_all IN (true, false) AND at < %(before)s;

@@ -1,6 +1,7 @@
 -- What operators ask for: activity counted beforehand, who is there now, and users by what is said of them.
 
 CREATE TABLE activity_counts (
+    of_all boolean NOT NULL,
     at timestamptz NOT NULL,
     event_type varchar(100) NOT NULL,
     event_action varchar(100) NOT NULL,
@@ -8,9 +9,10 @@ CREATE TABLE activity_counts (
     country varchar(100) NOT NULL,
     is_bot boolean NOT NULL,
     events bigint NOT NULL,
-    PRIMARY KEY (at, event_type, event_action, device_type, country, is_bot)
+    PRIMARY KEY (of_all, at, event_type, event_action, device_type, country, is_bot)
 );
 COMMENT ON TABLE activity_counts IS 'Activities by quarter of an hour, where days begin in every time zone; analyze counts an hour anew where live_counts knows of others.';
+COMMENT ON COLUMN activity_counts.of_all IS 'Of all devices and countries together, which then are empty; else by them.';
 COMMENT ON COLUMN activity_counts.at IS 'Start of the quarter, by created_at.';
 COMMENT ON COLUMN activity_counts.event_action IS 'Empty: there is none; so it is of device_type and country.';
 COMMENT ON COLUMN activity_counts.events IS 'How many; bots apart.';
