@@ -41,7 +41,7 @@ BEGIN
         GRANT SELECT, INSERT, UPDATE ON counted_hours TO footfall_analyze;
     END IF;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'footfall_insights') THEN
-        GRANT SELECT ON user_activities, user_sessions, live_counts, activity_counts, profiles, traits, external_ids,
+        GRANT SELECT ON user_activities, user_sessions, live_counts, activity_counts, counted_hours, profiles, traits, external_ids,
             content, time_zones, quarantine, analysis_state TO footfall_insights;
     END IF;
 END
