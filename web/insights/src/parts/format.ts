@@ -7,6 +7,11 @@ export function count(value: number | null): string {
   return value === null ? NOTHING : COUNT.format(value);
 }
 
+/** 1 action, 2 actions. */
+export function several(value: number, thing: string): string {
+  return `${count(value)} ${thing}${value === 1 ? "" : "s"}`;
+}
+
 export function decimal(value: number | null): string {
   return value === null ? NOTHING : FEW.format(value);
 }

@@ -43,7 +43,7 @@ function Counts({ live }: { live: LiveAnswer }) {
   const total = counts.reduce((sum, events) => sum + events, 0);
   return (
     <div className="panels">
-      <Panel title="Now" note={total === 0 ? QUIET : undefined}>
+      <Panel title="Now" note={total === 0 ? QUIET : undefined} isWide>
         <Figures
           figures={[
             ["Active visitors", count(live.active_visitors), "in the last 5 minutes"],
@@ -78,6 +78,7 @@ function Counts({ live }: { live: LiveAnswer }) {
         <Table
           caption="Live content"
           isCaptionHidden
+          most={6}
           rows={live.content}
           columns={[
             { head: "Title", value: (row) => row.title ?? row.content_id },

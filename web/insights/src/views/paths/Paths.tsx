@@ -57,7 +57,7 @@ export default function Paths() {
             isCaptionHidden
             rows={report.links.toSorted((one, other) => one.step - other.step || other.visits - one.visits)}
             columns={[
-              { head: "Step", value: (link) => link.step + 1, isNumber: true },
+              { head: "Step", value: (link) => link.step + 1 },
               { head: "From", value: (link) => link.from },
               { head: "To", value: (link) => link.to },
               { head: "Visits", value: (link) => link.visits, hasBar: true },

@@ -5,7 +5,7 @@ import { Failure } from "../../api/answers.ts";
 import { answerOf } from "../../api/client.ts";
 import type { components } from "../../api/schema.ts";
 import { useAnswer } from "../../api/use-answer.ts";
-import { clock, country, duration, moment } from "../../parts/format.ts";
+import { clock, country, duration, moment, several } from "../../parts/format.ts";
 import { Panel, Shown } from "../../parts/Panel.tsx";
 import { Table } from "../../parts/Table.tsx";
 import { useOperator } from "../../session/Gate.tsx";
@@ -107,7 +107,7 @@ function SessionRow({ session, zone, isOpen, onToggle }: RowProps) {
         <b>{moment(session.started_at, zone)}</b>
         <span>{duration(seconds)}</span>
         <span>
-          {session.page_views} page views, {session.actions_count} actions
+          {several(session.page_views, "page view")}, {several(session.actions_count, "action")}
           {session.bounce && " · bounced"}
         </span>
         <span className="note">
