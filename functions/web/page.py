@@ -23,7 +23,7 @@ TYPES = {
 
 
 def page_file(request: Request, name: str, issuer: str) -> FileAnswer:
-    """The file of that name; any other address is a view of the page, which its script reads off the address.
+    """The file of that name; any other address is a view, which the page's script reads off it.
 
     Raises:
         NotFoundError: an asset of another version, of which a browser has the page.

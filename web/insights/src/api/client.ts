@@ -40,7 +40,10 @@ export async function answerOf<T>(asked: Promise<Asked<T>>): Promise<T> {
 }
 
 function wordsOf(error: unknown, status: number): string {
-  const said = typeof error === "object" && error && "message" in error ? String(error.message) : "";
+  const { code, message } = { code: "", message: "", ...(typeof error === "object" ? error : {}) };
   if (status === 429) return "Too many requests at once; it goes on in a moment.";
-  return said || `Footfall answered ${status}, without a reason.`;
+  // The gateway's own, which gives no reason: nobody is known by that token any more.
+  if (status === 401 || (status === 403 && !code))
+    return "Your sign-in isn’t believed any more. Sign out, and in again.";
+  return message || `Footfall answered ${status}, without a reason.`;
 }

@@ -38,7 +38,7 @@ export function Shown<T>({ answer, what, children }: ShownProps<T>) {
           <p>
             <b>{data === undefined ? `No ${what}.` : `This is older than it should be.`}</b> {error.message}
           </p>
-          {error.status === 403 && (
+          {error.message.includes("footfall:") && (
             <p>
               Your sign-in lets you see yourself alone. Ask whoever runs this stack for the scope that is
               named here.

@@ -45,8 +45,8 @@ export function Table<Row>({ caption, columns, rows, most = 10, empty, isCaption
           <caption className={isCaptionHidden ? "hidden" : undefined}>{caption}</caption>
           <thead>
             <tr>
-              {columns.map(({ head, isNumber }) => (
-                <th key={head} scope="col" className={isNumber ? "number" : undefined}>
+              {columns.map(({ head, isNumber, hasBar }) => (
+                <th key={head} scope="col" className={isNumber || hasBar ? "number" : undefined}>
                   {head}
                 </th>
               ))}

@@ -53,7 +53,7 @@ export default function Activity() {
         const types = report.types.slice(0, MOST_TYPES);
         return (
           <>
-            <Panel title="In this period">
+            <Panel title="In this period" isWide>
               <Figures
                 figures={[
                   ["Events", count(report.events)],

@@ -111,14 +111,12 @@ function HeatMap({ report }: { report: RetentionReport }) {
 function Cell({ came, of }: { came: number | null; of: number }) {
   if (came === null || of === 0) return <td className="number" />;
   const part = came / of;
-  // Roots, as most cells are small and differ there.
-  const style = { "--heat": `${Math.round(100 * Math.sqrt(part))}%` } as React.CSSProperties;
+  const isHot = part > 0.6;
+  // Roots, as most cells are small and differ there; in the middle no text could be read on either side.
+  const heat = isHot ? 75 + 25 * part : 42 * Math.sqrt(part / 0.6);
+  const style = { "--heat": `${Math.round(heat)}%` } as React.CSSProperties;
   return (
-    <td
-      className={part > 0.3 ? "number hot" : "number"}
-      style={style}
-      title={`${count(came)} of ${count(of)}`}
-    >
+    <td className={isHot ? "number hot" : "number"} style={style} title={`${count(came)} of ${count(of)}`}>
       {Math.round(100 * part)}%
     </td>
   );
