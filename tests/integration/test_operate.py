@@ -26,6 +26,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     monkeypatch.setenv("INGEST_FUNCTION", "ingest")
     monkeypatch.setenv("SESSION_FUNCTION", "session")
+    monkeypatch.setenv("INSIGHTS_FUNCTION", "insights")
     monkeypatch.delenv("AWS_ENDPOINT_URL_SQS", raising=False)
     for cached in (handler._dead_letters, handler._functions):
         cached.cache_clear()

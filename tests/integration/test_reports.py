@@ -107,8 +107,8 @@ def _live(site: Site, dice: random.Random) -> None:
     site.send(*events[half:], at=NOW)
     site.connection.execute(
         "INSERT INTO impressions (feed_id, position, user_id, content_type, content_id, strategy, propensity,"
-        " arm, shown_at) SELECT gen_random_uuid(), 0, gen_random_uuid(), content_type, content_id, 'newest', 1,"
-        " 'none', created_at FROM content_interactions WHERE content_type = 'project'"
+        " arm, shown_at) SELECT gen_random_uuid(), 0, gen_random_uuid(), content_type, content_id, 'newest',"
+        " 1, 'none', created_at FROM content_interactions WHERE content_type = 'project'"
     )
 
 
@@ -274,13 +274,13 @@ class TestActivity:
         self.compare(report, busy, query, [lambda at, span=span: span[0] <= at < span[1] for span in spans])
 
     def compare(self, report: Json, busy: Busy, query: Json, points: list[Any]) -> None:
-        def place(at: datetime) -> int | None:
-            return next((number for number, holds in enumerate(points) if holds(at)), None)
+        def place(at: datetime) -> int:
+            return next((number for number, holds in enumerate(points) if holds(at)), -1)
 
         types: defaultdict[str, list[int]] = defaultdict(lambda: [0] * len(points))
         actions: Counter[tuple[str, str | None]] = Counter()
         for row in busy.rows:
-            if wanted(row, query) and (at := place(row.at)) is not None:
+            if wanted(row, query) and (at := place(row.at)) >= 0:
                 types[row.type][at] += 1
                 actions[row.type, row.action] += 1
         assert {one["event_type"]: one["points"] for one in report["types"]} == types
@@ -293,7 +293,7 @@ class TestActivity:
         } == actions
         came: defaultdict[int, set[str]] = defaultdict(set)
         for visit in visits_of(busy.rows):
-            if wanted(visit, query) and (at := place(visit.start)) is not None:
+            if wanted(visit, query) and (at := place(visit.start)) >= 0:
                 came[at].add(visit.visitor)
         assert [point["visitors"] for point in report["points"]] == [
             len(came[at]) for at in range(len(points))
