@@ -356,7 +356,7 @@ def test_sessions(busy: Busy, zone: str, query: Json) -> None:
         )
     assert len(report["days"]) == 28
     assert [one["sessions"] for one in report["lengths"]] == [
-        sum(low <= second < (high or 1e9) for second in seconds) for low, high in pairwise([*LENGTHS, None])
+        sum(low <= second < high for second in seconds) for low, high in pairwise([*LENGTHS, 10**9])
     ]
     landed = [visit.views[0].page for visit in visits if visit.views and visit.views[0].page]
     left = [visit.views[-1].page for visit in visits if visit.views and visit.views[-1].page]
