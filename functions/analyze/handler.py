@@ -34,7 +34,7 @@ def lambda_handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         return bool(context.get_remaining_time_in_millis() > RESERVE_MILLISECONDS)
 
     task = event.get("task", "users" if "shard" in event else "all")
-    if task not in TASKS:
+    if not isinstance(task, str) or task not in TASKS:
         raise BadRequestError(f"task must be {', '.join([*TASKS][:-1])} or {[*TASKS][-1]}, not {task!r}")
     return TASKS[task](event, has_time)
 
