@@ -42,7 +42,7 @@ def page_file(request: Request, name: str, issuer: str) -> FileAnswer:
 
 
 def sign_in(settings: Settings) -> dict[str, str]:
-    """What the page asks the issuer with; an `audience` only where its tokens name another than the client."""
+    """What the page asks the issuer with; `audience` only where tokens name another than the client."""
     said = {
         "issuer": settings.jwt_issuer,
         "client_id": settings.insights_client_id,

@@ -1,4 +1,4 @@
-"""How a page signs somebody in with the local issuer: OIDC's authorization code with PKCE, without a question."""
+"""Signing in with the local issuer: OIDC's authorization code with PKCE, without a question."""
 
 import base64
 import hashlib

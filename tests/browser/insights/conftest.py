@@ -1,4 +1,4 @@
-"""A stack that `make demo` has filled, with an experiment and a busy half hour; and operators who look at it."""
+"""A stack that `make demo` has filled, with an experiment and a busy half hour; operators look at it."""
 
 import json
 import random

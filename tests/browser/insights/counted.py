@@ -1,4 +1,7 @@
-"""Funnel, retention and paths, counted from the raw tables in plain Python; days and weeks are UTC's."""
+"""Funnel, retention and paths, counted from the raw tables in plain Python; days and weeks are UTC's.
+
+What a server sends without a session counts in funnels alone.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -16,7 +19,7 @@ class Row:
     id: str
     at: datetime
     visitor: str
-    session: tuple[str, str]
+    session: tuple[str, str | None]
     type: str
     action: str | None
     page: str | None
@@ -27,7 +30,8 @@ class Row:
 def rows_of(database: Database, first: date, last: date) -> list[Row]:
     """Everybody's but bots', of these days, in order."""
     found = database.execute(
-        "SELECT activity.id::text, activity.created_at, coalesce(activity.user_id, activity.anonymous_id)::text,"
+        "SELECT activity.id::text, activity.created_at,"
+        " coalesce(activity.user_id, activity.anonymous_id)::text,"
         " coalesce(activity.anonymous_id, activity.user_id)::text, activity.session_id::text, event_type,"
         " event_action, activity.page_path, content_type || '/' || interaction_type,"
         " coalesce(activity.sequence, -1) FROM user_activities AS activity"
@@ -84,11 +88,13 @@ def retention(rows: Iterable[Row]) -> dict[date, list[int]]:
     return {monday: [counted[k] for k in range(max(counted) + 1)] for monday, counted in cohorts.items()}
 
 
-def links(rows: Iterable[Row], depth: int) -> Counter[tuple[int, str, str]]:
-    """What follows what, at which step, within so many steps of sessions."""
+def links(rows: Iterable[Row], first: date, depth: int) -> Counter[tuple[int, str, str]]:
+    """What follows what, at which step, within so many steps of sessions that begin on that day or later."""
     counted: Counter[tuple[int, str, str]] = Counter()
     for session in _sessions(rows):
         ordered = sorted(session, key=lambda row: (row.at, row.sequence, row.id))
+        if ordered[0].at < _midnight(first):
+            continue
         names = [(row.page if row.type == "page_view" else None) or row.action or row.type for row in ordered]
         for step, (one, other) in enumerate(pairwise([*names, END][:depth])):
             counted[step, one, other] += 1
@@ -96,7 +102,8 @@ def links(rows: Iterable[Row], depth: int) -> Counter[tuple[int, str, str]]:
 
 
 def _sessions(rows: Iterable[Row]) -> Iterable[list[Row]]:
-    grouped: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
+    grouped: defaultdict[tuple[str, str | None], list[Row]] = defaultdict(list)
     for row in rows:
-        grouped[row.session].append(row)
+        if row.session[1] is not None:
+            grouped[row.session].append(row)
     return grouped.values()

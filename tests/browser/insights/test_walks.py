@@ -89,6 +89,7 @@ def test_a_click_shows_in_its_persons_timeline_within_three_seconds(
     visitor.locator("#who button").click()
     visitor.get_by_placeholder("Your name").fill("Ylva Holm")
     visitor.get_by_role("button", name="Join").click()
+    expect(visitor.locator("#who")).to_contain_text("Ylva Holm")
     user = visitor.evaluate("JSON.parse(localStorage.getItem('wayside-visitor')).id")
     took = []
     with looking(f"people/{user}") as page:
@@ -108,7 +109,7 @@ def test_nothing_is_asked_while_nobody_looks(filled: Filled, looking: Open) -> N
         asked: list[float] = []
         page.on("request", lambda one: asked.append(time.monotonic()) if "/live" in one.url else None)
         page.wait_for_timeout(5_000)
-        assert 2 <= len(asked) <= 4
+        assert 3 <= len(asked) <= 6
         page.evaluate(
             "() => { Object.defineProperty(document, 'hidden', {value: true, configurable: true});"
             " document.dispatchEvent(new Event('visibilitychange')) }"
@@ -196,8 +197,9 @@ def round_half_up(number: float) -> int:
 
 
 def test_paths_are_those_of_the_raw_table(filled: Filled, looking: Open, database: Database) -> None:
-    rows = counted.rows_of(database, *shown_days(filled.stack, "paths"))
-    expected = counted.links(rows, depth=4)
+    first, last = shown_days(filled.stack, "paths")
+    # A session that began the day before is of that day.
+    expected = counted.links(counted.rows_of(database, first - timedelta(1), last), first, depth=4)
     with looking("paths?time_zone=UTC") as page:
         settled(page)
         _, *found = csv.reader(io.StringIO(csv_of(page, "Paths")))
@@ -239,11 +241,13 @@ def test_a_table_and_its_csv_say_the_same(filled: Filled, looking: Open) -> None
             assert shown[name] == f"{int(line[name]):,}"
         assert shown["Type"].lower() == line["Type"]
         assert shown["Engagement"] == f"{float(line['Engagement']):.2f}"
-        rate = float(line["Click-through"]) if line["Click-through"] else None
-        assert shown["Click-through"] == (
-            "–" if rate is None else f"{100 * rate:.1f}".removesuffix(".0") + "%"
-        )
+        rate = line["Click-through"]
+        assert shown["Click-through"] == (shown_share(float(rate)) if rate else "\u2013")
     assert [line["Views"] for line in by_name if line["Title"].endswith('"x, y")')] == ["200"]
+
+
+def shown_share(share: float) -> str:
+    return f"{round_half_up(1000 * share) / 10:g}%"
 
 
 # A person ─────────────────────────────────────────────────────────────────────────────────────────
@@ -279,16 +283,14 @@ def shown_percent(share: float) -> str:
     return "< 1 %" if 0 < share < 0.005 else f"{round_half_up(100 * share)} %"
 
 
-def test_a_look_of_an_operator_is_no_impression(filled: Filled, looking: Open, database: Database) -> None:
-    shown = (
-        "SELECT count(*) FROM impressions WHERE user_id ="
-        " (SELECT id FROM external_ids WHERE external_id = %s)"
-    )
-    before = database.execute(shown, (filled.person,)).fetchone()
-    with looking(f"people/{filled.person}") as page:
+def test_an_operator_asks_for_a_feed_that_is_not_counted_as_shown(filled: Filled, looking: Open) -> None:
+    asked: list[str] = []
+    with looking("live") as page:
+        page.on("request", lambda one: asked.append(one.url) if "/feed?" in one.url else None)
+        page.goto(f"{filled.stack.url}/insights/people/{filled.person}")
         settled(page)
-        assert len(rows_of(page, "Feed")) > 1
-    assert database.execute(shown, (filled.person,)).fetchone() == before
+    assert len(asked) == 1
+    assert "preview=true" in asked[0]
 
 
 # Links ────────────────────────────────────────────────────────────────────────────────────────────
@@ -301,7 +303,7 @@ def test_a_link_carries_the_whole_state_and_back_works(
         settled(page)
         everybody = rows_of(page, "Sessions by day")
         page.get_by_label("Device").select_option("mobile")
-        page.get_by_label("Period").select_option("Last 7 days")
+        page.get_by_label("Filters").get_by_label("Period").select_option("Last 7 days")
         page.get_by_label("Time zone").fill("Asia/Kathmandu")
         page.get_by_label("Time zone").press("Enter")
         page.get_by_label("With bots").check()
@@ -351,7 +353,7 @@ def test_what_fails_is_said_and_asked_again(filled: Filled, looking: Open) -> No
 
 def test_the_apis_own_words_are_shown(filled: Filled, looking: Open) -> None:
     with looking("activity?by=hour&days=90", but="a report of hours") as page:
-        expect(page.get_by_role("alert")).to_contain_text("by=hour")
+        expect(page.get_by_role("alert")).to_contain_text("No activity. by: hours are told of")
 
 
 def test_live_counts_that_stop_are_told_from_live_ones_and_asked_for_less(
@@ -373,8 +375,8 @@ def test_live_counts_that_stop_are_told_from_live_ones_and_asked_for_less(
         ).to_be_visible()
         page.wait_for_timeout(9_000)
         pauses = [later - earlier for earlier, later in pairwise(asked)]
-        assert len(pauses) >= 1
-        assert min(pauses) > 3.5
+        assert len(pauses) >= 2
+        assert all(later > 1.5 * earlier for earlier, later in pairwise(pauses))
         page.unroute("**/v1/analytics/live")
         page.get_by_role("button", name="Try again").click()
         expect(page.locator(".pulse:not(.stopped)")).to_be_visible()
@@ -385,7 +387,8 @@ def test_a_sign_in_that_is_over_leads_back_to_the_same_view(filled: Filled, look
         settled(page)
         page.evaluate(
             "() => { for (const [key, kept] of Object.entries(sessionStorage))"
-            " if (key.startsWith('oidc.user')) sessionStorage.setItem(key, JSON.stringify({...JSON.parse(kept), expires_at: 1})) }"
+            " if (key.startsWith('oidc.user'))"
+            " sessionStorage.setItem(key, JSON.stringify({...JSON.parse(kept), expires_at: 1})) }"
         )
         page.reload()
         page.get_by_role("button", name="Sign in").click()

@@ -1,3 +1,5 @@
+import { useState } from "react";
+
 import { answerOf } from "../../api/client.ts";
 import { ownZone } from "../../address/days.ts";
 import type { components } from "../../api/schema.ts";
@@ -17,24 +19,28 @@ const EVERY = 5000;
 /** Whether events arrive, what was given up or refused, and how fresh everything is. */
 export default function Health() {
   const { api } = useOperator();
-  const operations = useAnswer(
-    "operations",
-    (signal) => answerOf(api.GET("/v1/operations", { signal })),
-    EVERY,
-  );
+  const [isReplaying, setIsReplaying] = useState(false);
+  const ask = (signal: AbortSignal) => answerOf(api.GET("/v1/operations", { signal }));
+  const operations = useAnswer("operations", ask, isReplaying ? undefined : EVERY);
   return (
     <>
       <header className="head">
         <h1>Health</h1>
       </header>
       <Shown answer={operations} what="health">
-        {(found) => <Parts found={found} onReplayed={operations.retry} />}
+        {(found) => <Parts found={found} isReplaying={isReplaying} onReplaying={setIsReplaying} />}
       </Shown>
     </>
   );
 }
 
-function Parts({ found, onReplayed }: { found: Operations; onReplayed: () => void }) {
+interface PartsProps {
+  found: Operations;
+  isReplaying: boolean;
+  onReplaying: (isReplaying: boolean) => void;
+}
+
+function Parts({ found, isReplaying, onReplaying }: PartsProps) {
   const now = Date.parse(found.now);
   const { queue, dead_letters: letters, quarantine, analyze, freshness, months } = found;
   const troubles = troublesOf(found);
@@ -90,7 +96,12 @@ function Parts({ found, onReplayed }: { found: Operations; onReplayed: () => voi
           ]}
           empty={none("dead_letters", "None: nothing was given up.")}
         />
-        <Replay what="dead_letters" waiting={letters.waiting} onDone={onReplayed} />
+        <Replay
+          what="dead_letters"
+          waiting={letters.waiting}
+          isRunning={isReplaying}
+          onRunning={onReplaying}
+        />
       </Panel>
       <Panel
         title={`Quarantine: ${known("database", count(quarantine.waiting))}`}
@@ -123,7 +134,12 @@ function Parts({ found, onReplayed }: { found: Operations; onReplayed: () => voi
             ]}
           />
         )}
-        <Replay what="quarantine" waiting={quarantine.waiting} onDone={onReplayed} />
+        <Replay
+          what="quarantine"
+          waiting={quarantine.waiting}
+          isRunning={isReplaying}
+          onRunning={onReplaying}
+        />
       </Panel>
       <Panel
         title="Learning"

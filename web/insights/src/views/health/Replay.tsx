@@ -8,8 +8,14 @@ import { useOperator } from "../../session/Gate.tsx";
 interface Props {
   what: "dead_letters" | "quarantine";
   waiting: number;
-  onDone: () => void;
+  isRunning: boolean;
+  /** Nothing else may look at the messages while it runs. */
+  onRunning: (isRunning: boolean) => void;
 }
+
+// A message that somebody looks at is hidden for two seconds, in which a step doesn't find it.
+const HIDDEN = 2500;
+const TRIES = 3;
 
 const WORDS = {
   dead_letters: {
@@ -25,37 +31,36 @@ const WORDS = {
 };
 
 /** Asks before it replays, step by step until nothing is left that can be. */
-export function Replay({ what, waiting, onDone }: Props) {
+export function Replay({ what, waiting, isRunning, onRunning }: Props) {
   const { api } = useOperator();
   const dialog = useRef<HTMLDialogElement>(null);
   const [progress, setProgress] = useState<string>();
-  const [isRunning, setIsRunning] = useState(false);
   const { verb, things, ask } = WORDS[what];
 
   async function run(): Promise<void> {
-    setIsRunning(true);
     setProgress("Beginning…");
+    onRunning(true);
     let replayed = 0;
     let stayed = 0;
     let after: string | null = null;
+    let tries = TRIES;
     try {
       for (let isFinished = false; !isFinished;) {
-        const body: { replay: Props["what"]; after?: string | null } = { replay: what, after };
+        const body: { replay: Props["what"]; after: string | null } = { replay: what, after };
         const step = await answerOf(api.POST("/v1/operations/replay", { body }));
         replayed += step.replayed;
         stayed += Object.values(step.stayed).reduce((sum, events) => sum + events, 0);
         after = step.after;
-        isFinished = step.finished;
-        setProgress(
-          `${count(replayed)} replayed, ${count(stayed)} stayed${isFinished ? "." : `, ${count(step.left)} to go…`}`,
-        );
+        isFinished = step.finished && (replayed + stayed >= waiting || --tries === 0);
+        const rest = isFinished ? "." : `, ${count(Math.max(step.left, waiting - replayed - stayed))} to go…`;
+        setProgress(`${count(replayed)} replayed, ${count(stayed)} stayed${rest}`);
+        if (step.finished && !isFinished) await new Promise((resolve) => setTimeout(resolve, HIDDEN));
       }
     } catch (error) {
       const reason = error instanceof Failure ? error.message : String(error);
       setProgress(`Stopped after ${count(replayed)}: ${reason}`);
     }
-    setIsRunning(false);
-    onDone();
+    onRunning(false);
   }
 
   return (

@@ -14,7 +14,7 @@ import { actionInWords } from "./Journey.tsx";
 type Session = components["schemas"]["Timeline"]["sessions"][number];
 type Event = components["schemas"]["TimelineEvent"];
 
-const EVERY = 2000;
+const EVERY = 1000;
 
 /** Sessions, the latest first; an open one shows its events. What is new comes by itself. */
 export function Timeline({ user, zone }: { user: string; zone: string }) {
