@@ -46,4 +46,4 @@ WITH visit AS MATERIALIZED (
 )
 SELECT point, count(*) AS visitors FROM visit GROUP BY point
 UNION ALL
-SELECT NULL, count(DISTINCT visitor) FROM visit;
+SELECT NULL, count(*) FROM (SELECT DISTINCT visitor FROM visit) AS visitor;
