@@ -15,7 +15,7 @@ import psycopg
 from benchmarks.framework import Bench, BenchmarkError
 from footfall import journeys, queries
 from footfall.database import Database, connect
-from functions.analyze import counts, learning, tastes, trends
+from functions.analyze import content, counts, learning, tastes, trends
 from functions.analyze import journeys as visits_learned
 from functions.analyze.shards import all_shards
 
@@ -125,6 +125,7 @@ def _make_learnable(bench: Bench, size: Size, active: int) -> Populated:
         connection.execute("VACUUM ANALYZE")
     database = Database(url, learning.QUERIES, statement_seconds=600)
     trends.learn(database, noon(bench))
+    content.learn(database, noon(bench), lambda: True)
     learning.analyze(database, all_shards(1), noon(bench), lambda: True)
     tastes.learn(database, noon(bench), lambda: True)
     database.close()
@@ -181,8 +182,10 @@ def _fill(connection: psycopg.Connection[dict[str, Any]], parameters: dict[str, 
 
 
 def _learn(url: str, bench: Bench) -> None:
-    """Trends, as analyze learns them; there are no profiles, so nothing more."""
+    """Trends and what belongs together, as analyze learns them; there are no profiles, so nothing more."""
     database = Database(url, learning.QUERIES, statement_seconds=600)
     if not trends.learn(database, bench.now):
         raise BenchmarkError("there were no trends to learn")
+    if not content.learn(database, bench.now, lambda: True).trained:
+        raise BenchmarkError("there was no content model to learn")
     database.close()

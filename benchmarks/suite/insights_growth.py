@@ -48,8 +48,8 @@ def live_view(bench: Bench) -> Measured:
 @benchmark(
     "reports_growth_300k_to_4m",
     unit="times",
-    against="each report of insights over 28 of 35 days, whole: its median latency at 300,000 activities = 1; the"
-    " greatest of them; lower is better (13.3 is as much more as there is to report of)",
+    against="each report of insights over 28 of 35 days, whole: its median latency at 300,000 activities = 1;"
+    " the greatest of them; lower is better (13.3 is as much more as there is to report of)",
 )
 def reports(bench: Bench) -> Measured:
     now = bench.now

@@ -4,7 +4,7 @@ SELECT hour
 FROM (
     SELECT date_trunc('hour', minute) AS hour, sum(events) AS events
     FROM live_counts
-    WHERE minute >= %(since)s::timestamptz
+    WHERE minute >= date_trunc('hour', %(since)s::timestamptz)
     GROUP BY 1
 ) AS known
 LEFT JOIN counted_hours USING (hour)

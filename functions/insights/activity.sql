@@ -5,7 +5,8 @@ WITH stale AS MATERIALIZED (
     FROM (
         SELECT date_trunc('hour', minute) AS hour, sum(events) AS events
         FROM live_counts
-        WHERE minute >= date_trunc('hour', %(since)s::timestamptz) AND minute < %(until)s::timestamptz + interval '1 hour'
+        WHERE minute >= date_trunc('hour', %(since)s::timestamptz)
+          AND minute < date_trunc('hour', %(until)s::timestamptz - interval '1 microsecond') + interval '1 hour'
         GROUP BY 1
     ) AS known
     LEFT JOIN counted_hours USING (hour)
@@ -45,4 +46,4 @@ WITH visit AS MATERIALIZED (
 )
 SELECT point, count(*) AS visitors FROM visit GROUP BY point
 UNION ALL
-SELECT NULL, count(DISTINCT visitor) FROM visit;
+SELECT NULL, count(*) FROM (SELECT DISTINCT visitor FROM visit) AS visitor;

@@ -17,6 +17,7 @@ MOST_EVENTS = 100
 # Looked at in one query, and how often: one session may hold very many.
 AT_ONCE, TIMES = 3_000, 10
 FAR = timedelta(days=366)
+LAST = str(UUID(int=2**128 - 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Place:
     def read(cls, cursor: str | None, now: datetime) -> Self:
         """Raises BadRequestError where it is none that an answer gave."""
         if cursor is None:
-            return cls(now + FAR, str(UUID(int=2**128 - 1)))
+            return cls(now + FAR, LAST)
         try:
             ended_at, session = json.loads(base64.urlsafe_b64decode(cursor))
             return cls(datetime.fromisoformat(ended_at), str(UUID(session)))
@@ -60,7 +61,7 @@ def timeline(
     Raises:
         BadRequestError: the cursor is none.
     """
-    found, is_whole = _sessions(transaction, user_id, limit, Place.read(cursor, now))
+    found, rest = _sessions(transaction, user_id, limit, Place.read(cursor, now))
     events: dict[int, list[Row]] = {place: [] for place in range(1, len(found) + 1)}
     columns = {"visitor_id": "visitor_ids", "visitor_is_user": "visitor_is_users", "id": "ids",
                "started_at": "sinces", "ended_at": "untils"}  # fmt: skip
@@ -68,33 +69,37 @@ def timeline(
         asked = {name: [row[column] for row in found] for column, name in columns.items()}
         for row in transaction.all("session_events", **asked, user_id=user_id, most=MOST_EVENTS):
             events[row.pop("place")].append(row)
-    last = None if is_whole or not found else Place(found[-1]["ended_at"], str(found[-1]["id"])).write()
     return {
         "sessions": [
             {**{name: row[name] for name in _SAID}, "events": events[place]}
             for place, row in enumerate(found, 1)
         ],
-        "cursor": last,
+        "cursor": rest and rest.write(),
     }
 
 
-def _sessions(transaction: Transaction, user_id: str, limit: int, after: Place) -> tuple[list[Row], bool]:
-    """So many behind a place, and whether these are the last."""
+def _sessions(
+    transaction: Transaction, user_id: str, limit: int, after: Place
+) -> tuple[list[Row], Place | None]:
+    """So many behind a place, and where the next ones are, if there are any."""
     sessions: dict[tuple[Any, ...], Row] = {}
-    before = after.ended_at
+    before, is_end = after.ended_at, False
     for _ in range(TIMES):
         rows = transaction.all("latest_sessions", user_id=user_id, before=before, most=AT_ONCE)
         for row in rows:
             if row["ended_at"] and (row["ended_at"], str(row["id"])) < (after.ended_at, after.session):
                 sessions[row["visitor_id"], row["visitor_is_user"], row["id"]] = row
-        if rows[0]["activities"] < AT_ONCE:
+        is_end = rows[0]["activities"] < AT_ONCE
+        if is_end:
             break
         before = rows[0]["since"]
         # Who ended later than that was seen.
-        if sum(row["ended_at"] >= before for row in sessions.values()) > limit:
+        if sum(row["ended_at"] > before for row in sessions.values()) > limit:
             break
     ordered = sorted(sessions.values(), key=lambda row: (row["ended_at"], str(row["id"])), reverse=True)
-    return ordered[:limit], len(ordered) <= limit
+    if len(ordered) > limit:
+        return ordered[:limit], Place(ordered[limit - 1]["ended_at"], str(ordered[limit - 1]["id"]))
+    return ordered, None if is_end else Place(before, LAST)
 
 
 _SAID = ("session_id", "started_at", "ended_at", "device", "browser", "os", "country", "city", "page_views",

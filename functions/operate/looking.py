@@ -41,19 +41,31 @@ def operations(letters: DeadLetters, functions: Functions, now: datetime) -> Jso
             unavailable.append(part)
             return otherwise
 
-    queue = ask("queue", letters.target, {"waiting": 0, "in_flight": 0})
+    queue = ask("queue", letters.target, None)
     waiting = ask("dead_letters", letters.waiting, 0)
     messages = ask("dead_letters", letters.look, []) if waiting else []
     database = ask("database", lambda: functions.insights({"look": "health"}), _UNKNOWN)
     latest = [{**row, "event": beginning(row["event"])} for row in database["quarantine"]["latest"]]
     return {
         "now": now.isoformat(),
-        "queue": {**queue, "oldest_seconds": None},
+        "queue": {
+            **(queue or {"waiting": 0, "in_flight": 0}),
+            "oldest_seconds": _behind(queue, database["freshness"], now),
+        },
         "dead_letters": {"waiting": waiting, "messages": [_message(message) for message in messages]},
         **database,
         "quarantine": {**database["quarantine"], "latest": latest},
         "unavailable": unavailable,
     }
+
+
+def _behind(queue: Json | None, freshness: Json, now: datetime) -> float | None:
+    """SQS tells a message's age to CloudWatch alone; but what waits came in after what is stored."""
+    if queue is not None and not any(queue.values()):
+        return 0.0
+    if queue is None or freshness["last_event_at"] is None:
+        return None
+    return max((now - datetime.fromisoformat(freshness["last_event_at"])).total_seconds(), 0.0)
 
 
 def beginning(text: str) -> str:

@@ -158,4 +158,8 @@ def _reasoning(items: list[Item]) -> str:
     personal = _personal(items)
     if personal == 0:
         return "Rising and new for everyone: nothing here rests on what you did"
-    return f"{personal} of {len(items)} rest on what you viewed and like; the others are rising or new"
+    if personal == len(items):
+        return "From what you viewed and like"
+    is_explored = any(item["strategy"] == EXPLORATION for item in items)
+    others = "rising, new or picked at random" if is_explored else "rising or new"
+    return f"{personal} of {len(items)} from what you viewed and like; the others are {others}"

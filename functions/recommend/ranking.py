@@ -136,7 +136,7 @@ def _reason(row: Mapping[str, Any], strategy: str) -> str:
         "next": f"Because you viewed {seed}: others went on to this",
         "related": f"Because you viewed {seed}: others came from this",
         "similar": f"Because you viewed {seed}: who viewed it viewed this",
-        "attribute": f"Matches your {' '.join((row['matched'] or '').split(':', 1))}",
+        "attribute": f"Matches your {(row['matched'] or '').replace(':', ': ', 1)}",
         "author": "By an author whose content you like",
     }[strategy.removesuffix(IN_PREFERRED)]
     return f"{reason}, and you like {kind} content" if strategy.endswith(IN_PREFERRED) else reason

@@ -62,7 +62,10 @@ def test_each_shard_has_its_schedule_and_so_has_each_other_task() -> None:
     analyze = TEMPLATE.functions["AnalyzeFunction"]
     events = [json.loads(schedule.input or "null") for schedule in analyze.schedules]
     shards = [{"shard": number} for number in range(int(analyze.environment["SHARDS"]))]
-    assert events == [*shards, *({"task": task} for task in ("trends", "tastes", "content", "journeys"))]
+    assert events == [
+        *shards,
+        *({"task": task} for task in ("trends", "tastes", "content", "journeys", "counts")),
+    ]
     every = str(TEMPLATE.parameters["AnalyzeEvery"])
     assert {schedule.expression for schedule in analyze.schedules} == {every}
 

@@ -144,12 +144,15 @@ def test_a_new_stack_is_furnished_when_it_is_first_opened(browser: Browser, stac
     assert {"project": 72, "job": 60, "endorsement": 48}.items() <= contents.items()
 
 
-def test_an_anonymous_visitor_is_counted_and_told_that_nobody_knows_them(
+def test_an_anonymous_visitor_is_counted_and_has_a_feed_though_nobody_knows_them(
     site: Page, database: psycopg.Connection[Any]
 ) -> None:
     expect(site.locator("#introduction h2")).to_have_text("You are anonymous")
-    open_project(site, 0)
+    expect(site.locator("#feed > .why")).to_contain_text("nothing here rests on what you did")
+    title = open_project(site, 0)
     address = site.url
+    expect(site.locator("#feed > .why")).to_contain_text("what you viewed and like", timeout=PATIENCE)
+    assert title not in shown(site)
     search(site, "design")
     site.go_back()
     expect(site).to_have_url(address)
@@ -157,7 +160,8 @@ def test_an_anonymous_visitor_is_counted_and_told_that_nobody_knows_them(
     site.reload()
     expect(site.locator("article.about")).to_be_visible()
     everything_arrives(site)
-    assert site.locator("#feed").inner_text() == ""
+    for part in ("next", "now", "likes", "hours"):
+        assert site.locator(f"#{part}").inner_text() == ""
     anonymous_id = site.evaluate("[...noted.values()].at(-1).event.anonymous_id")
     seen = "SELECT page_path FROM user_activities WHERE anonymous_id = %s AND event_type = 'page_view'"
 
@@ -190,7 +194,7 @@ def test_projects_make_a_preference_and_the_feed_follows(
     site: Page, database: psycopg.Connection[Any]
 ) -> None:
     user = join(site, "Ida Falk")
-    expect(site.locator("#feed .why").first).to_contain_text("we don't know yet what you like")
+    expect(site.locator("#feed > .why")).to_contain_text("nothing here rests on what you did")
     expect(site.locator("#likes")).to_contain_text("Nothing yet")
     first = site.locator("#feed a").first
     title, content = first.locator("b").inner_text(), first.get_attribute("data-id") or ""
@@ -201,7 +205,7 @@ def test_projects_make_a_preference_and_the_feed_follows(
         site.get_by_role("button", name="Like").click()
     expect(site.locator("#now .value").first).to_have_text("Researching", timeout=PATIENCE)
     expect(site.locator("#likes li").first).to_contain_text("Projects", timeout=PATIENCE)
-    expect(site.locator("#feed .why").first).to_contain_text("Based on your project", timeout=PATIENCE)
+    expect(site.locator("#feed > .why")).to_contain_text("what you viewed and like", timeout=PATIENCE)
     assert title not in shown(site)
     from_feed = (
         "SELECT count(*) FROM content_interactions WHERE user_id = %s AND content_id = %s AND position = 0"
@@ -226,8 +230,9 @@ def test_signing_out_forgets(site: Page, database: psycopg.Connection[Any]) -> N
     site.get_by_role("button", name="Sign out").click()
     expect(site.locator("#introduction h2")).to_have_text("You are anonymous")
     assert "Nils Berg" not in site.locator("body").inner_text()
-    for part in ("next", "now", "likes", "feed", "hours", "learned"):
+    for part in ("next", "now", "likes", "hours", "learned"):
         assert site.locator(f"#{part}").inner_text() == ""
+    expect(site.locator("#feed")).not_to_contain_text("what you viewed and like")
     open_project(site, 1)
     everything_arrives(site)
     ours = "SELECT anonymous_id, user_id FROM user_activities WHERE anonymous_id = %s"
@@ -279,6 +284,20 @@ def test_after_a_demo_every_item_of_a_feed_is_a_page(site: Page, stack: LocalSta
         site.goto(stack.url + address)
         expect(site.locator("h1")).to_have_text(title.split(", ")[0])
         assert_sensible(site)
+
+
+def test_a_click_changes_what_the_feed_shows_and_why(site: Page, demo: str) -> None:
+    join(site, "Alva Strand")
+    feed = site.locator("#feed")
+    expect(feed.locator("> .why")).to_contain_text("nothing here rests on what you did", timeout=PATIENCE)
+    before, reasons = shown(site), feed.locator("li .why").all_inner_texts()
+    title = feed.locator("a b").first.inner_text()
+    feed.locator("a").first.click()
+    expect(site.locator("h1")).to_have_text(title.split(", ")[0])
+    expect(feed.locator("> .why")).to_contain_text("what you viewed and like", timeout=PATIENCE)
+    assert title not in shown(site)
+    assert shown(site) != before
+    assert feed.locator("li .why").all_inner_texts() != reasons
 
 
 def test_a_completed_profile_changes_stage_and_next_action(site: Page, stack: LocalStack, demo: str) -> None:

@@ -194,7 +194,7 @@ class TestModel:
             )
         found = ranked(site, Visitor(user_id("ada")))
         assert [*found][:2] == ["by skill", "by author"]
-        assert found["by skill"] == ("attribute", "Matches your skills sql")
+        assert found["by skill"] == ("attribute", "Matches your skills: sql")
         assert found["by author"] == ("author", "By an author whose content you like")
 
     def test_counts_as_much_as_it_was_learned(self, site: Site) -> None:

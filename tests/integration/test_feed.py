@@ -78,7 +78,7 @@ class TestFeed:
             "new job": ("newest", "New in job"),
         }
         assert shown(page)[0] == "hot"
-        assert page["reasoning"] == "4 of 6 rest on what you viewed and like; the others are rising or new"
+        assert page["reasoning"] == "4 of 6 from what you viewed and like; the others are rising or new"
         assert page["strategy"] == "personal"
         scores = [item["score"] for item in page["items"]]
         assert scores == sorted(scores, reverse=True)
@@ -128,6 +128,23 @@ class TestFeed:
             *(meets("ada", one, NOW, kind="job" if "job" in one else "project") for one in met), at=NOW
         )
         assert set(shown(told(FEED, "ada"))) == {"warm", "new", "new job"}
+
+    def test_shows_what_is_left_to_whom_met_a_hundred_thousand_times(self, market: Site) -> None:
+        market.connection.execute(
+            "INSERT INTO content (content_type, content_id, first_seen_at)"
+            " SELECT 'project', md5('piece ' || n)::uuid, %s FROM generate_series(1, 20000) AS n",
+            [NOW - HOUR],
+        )
+        market.connection.execute(
+            "INSERT INTO content_interactions (id, user_id, content_type, content_id, interaction_type,"
+            " engagement_score, created_at, received_at)"
+            " SELECT gen_random_uuid(), %s, 'project', md5('piece ' || 1 + n %% 20000)::uuid, 'view', 0.6,"
+            " %s::timestamptz - n * interval '1 minute', %s FROM generate_series(1, 100000) AS n",
+            [user_id("ada"), NOW, NOW],
+        )
+        assert set(shown(told(FEED, "ada", limit="100"))) == {
+            *("hot", "warm", "new", "older", "hot job", "new job")
+        }
 
     def test_of_a_stranger_says_that_it_is_for_everyone(self, market: Site) -> None:
         page = told(FEED, "stranger")

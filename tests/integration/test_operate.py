@@ -283,7 +283,10 @@ def test_operations_are_told(queues: Queues, rooms: dict[str, Any]) -> None:
     queues.client.send_message(QueueUrl=queues.main, MessageBody="is written")
     queues.client.receive_message(QueueUrl=queues.main)
     status, answer = http(OPERATIONS)
-    assert (status, answer["queue"]) == (200, {"waiting": 1, "in_flight": 1, "oldest_seconds": None})
+    behind = answer["queue"].pop("oldest_seconds")
+    assert (status, answer["queue"]) == (200, {"waiting": 1, "in_flight": 1})
+    stored = datetime.fromisoformat(HEALTH["freshness"]["last_event_at"])
+    assert behind == pytest.approx((datetime.now(UTC) - stored).total_seconds(), abs=30)
     assert answer["dead_letters"] == {"waiting": 0, "messages": []}
     assert answer["unavailable"] == []
     for part in ("analyze", "freshness", "months"):
@@ -339,6 +342,9 @@ def test_a_part_that_is_away_is_named_and_the_others_are_told(
     status, answer = http(OPERATIONS)
     assert (status, answer["unavailable"], answer["dead_letters"]["waiting"]) == (200, said, 1)
     assert (answer["months"]["made_until"] is None) == bool(said)
+    assert answer["queue"]["oldest_seconds"] == 0
+    queues.client.send_message(QueueUrl=queues.main, MessageBody="waits")
+    assert (http(OPERATIONS)[1]["queue"]["oldest_seconds"] is None) == bool(said)
 
 
 def test_queues_that_are_away_are_named(queues: Queues, rooms: dict[str, Any]) -> None:
@@ -346,6 +352,7 @@ def test_queues_that_are_away_are_named(queues: Queues, rooms: dict[str, Any]) -
         queues.client.delete_queue(QueueUrl=url)
     status, answer = http(OPERATIONS)
     assert (status, answer["unavailable"]) == (200, ["queue", "dead_letters"])
+    assert answer["queue"]["oldest_seconds"] is None
     assert answer["months"] == HEALTH["months"]
 
 

@@ -29,10 +29,10 @@ COMMENT ON INDEX user_sessions_by_end IS 'insights: active_sessions (who is ther
 CREATE INDEX traits_by_value ON traits (lower(left(value #>> '{}', 255)) text_pattern_ops)
     WHERE owner_is_user AND jsonb_typeof(value) IN ('string', 'number');
 COMMENT ON INDEX traits_by_value IS 'insights: find_users.';
-COMMENT ON INDEX user_sessions_by_start IS 'maintain: prune_sessions; analyze: journey_visits; insights: sessions_by_day and the like, path_steps.';
+COMMENT ON INDEX user_sessions_by_start IS 'maintain: prune_sessions; analyze: journey_visits; insights: sessions_by_day, session_visitors, session_lengths, session_landings, session_exits, activity_visitors, path_steps.';
 COMMENT ON INDEX user_activities_by_user IS 'recommend: last_activities; analyze: learn_active_hours; session: adjust_profile; insights: latest_sessions, session_events.';
 COMMENT ON INDEX content_interactions_by_content IS 'analyze: count_trends; recommend: rank (who met a seed lately); common: similar_users (who else met the same content); insights: content_details.';
-COMMENT ON INDEX quarantine_waiting IS 'session: next_refused, count_refused (a replay, step by step); insights: refused_reasons, refused_latest.';
+COMMENT ON INDEX quarantine_waiting IS 'session: next_refused, count_refused (a replay, step by step); insights: refused, refused_latest.';
 
 DO $$
 BEGIN

@@ -3,6 +3,7 @@
 import * as words from "./words.js";
 
 export function differences(before, after) {
+  if (!after.insights) return [...feed(before.feed, after.feed)];
   return [
     ...intent(before.insights, after.insights),
     ...stage(before.insights, after.insights),

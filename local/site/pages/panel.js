@@ -3,11 +3,11 @@
 import { html } from "./html.js";
 import { differences, key } from "./learned.js";
 import * as network from "./network.js";
-import { NoAnswer, read, visitor } from "./visitor.js";
+import { anonymousId, NoAnswer, read, visitor } from "./visitor.js";
 import * as words from "./words.js";
 
 const HEARTBEAT = 10_000;
-const IMPATIENCE = 2_000;
+const IMPATIENCE = 1_000;
 const REMEMBERED = 3;
 const ITEMS = 4;
 const CALM = matchMedia("(prefers-reduced-motion: reduce)");
@@ -79,13 +79,13 @@ window.addEventListener("noted", ({ detail }) => {
 /** Has what has just arrived learned; a deployed Footfall does so every minute. */
 async function learn() {
   hasMore = true;
-  if (isLearning || !visitor.id) return;
+  if (isLearning) return;
   isLearning = true;
   while (hasMore) {
     hasMore = false;
     renderStatus();
-    // Intent needs no learning, and that may take its time while much else is new.
-    const early = setInterval(refresh, IMPATIENCE);
+    // Intent and the feed need no learning, and that may take its time while much else is new.
+    const early = setInterval(() => refresh(true), IMPATIENCE);
     await network.learn().catch(() => {});
     clearInterval(early);
     await refresh(true);
@@ -97,14 +97,14 @@ async function learn() {
 // What the schedule learns, or another tab does, shows a little later. Nobody looks at a hidden page.
 setInterval(() => !document.hidden && refresh(), HEARTBEAT);
 
-async function refresh(hasLearned = false) {
-  if (!visitor.id) return;
+async function refresh(hasNews = false) {
+  if (!visitor.id && !anonymousId()) return;
   const mine = (reading += 1);
   try {
-    const [insights, action] = await Promise.all([read("insights"), read("next-action")]);
+    const [insights, action] = visitor.id ? await Promise.all([read("insights"), read("next-action")]) : [];
     if (mine !== reading) return;
     // A feed notes what it shows, so it is asked for only when it may have changed.
-    const isSame = known && !hasLearned && known.insights.updated_at === insights.updated_at;
+    const isSame = known && !hasNews && known.insights?.updated_at === insights?.updated_at;
     const found = { insights, action, feed: isSame ? known.feed : await read(`feed?limit=${ITEMS}`) };
     if (mine !== reading) return;
     const news = known ? differences(known, found) : [];
@@ -130,15 +130,15 @@ function render(before = known, news = 0) {
   put("introduction", introduction());
   put("learned", learned.length ? learnedList(news) : "");
   renderGlance();
-  for (const id of ["now", "next", "hours"]) put(id, known ? PARTS[id](known, before) : "");
-  if (put("likes", known ? PARTS.likes(known, before) : "")) part("likes").querySelectorAll("[data-from]").forEach(grow);
+  for (const id of ["now", "next", "hours"]) put(id, known?.insights ? PARTS[id](known, before) : "");
+  if (put("likes", known?.insights ? PARTS.likes(known, before) : "")) part("likes").querySelectorAll("[data-from]").forEach(grow);
   renderFeed();
   if (news && !panel.matches(":hover")) panel.scrollTo({ top: 0, behavior: "smooth" });
 }
 
 /** What a phone shows of the panel while it is closed. */
 function renderGlance() {
-  put("glance", html`${known && words.intent(known.insights.intent).label}${unread > 0 && html`<b class="news">${unread} new</b>`}`);
+  put("glance", html`${known?.insights && words.intent(known.insights.intent).label}${unread > 0 && html`<b class="news">${unread} new</b>`}`);
 }
 
 function introduction() {
@@ -152,8 +152,8 @@ function introduction() {
   if (visitor.id) return known ? "" : html`<p class="quiet">Asking what is known of ${visitor.name}…</p>`;
   return html`
     <h2>You are anonymous</h2>
-    <p>What you do is counted under a random id, and nobody knows whose it is. A feed for visitors without a login isn’t there yet.</p>
-    <p>Sign in, as yourself or as somebody of the network, to see what Footfall makes of you. What you have done until then becomes yours.</p>
+    <p>What you do is counted under a random id, and nobody knows whose it is. Your feed follows it all the same.</p>
+    <p>Sign in, as yourself or as somebody of the network, to see what else Footfall makes of you. What you have done until then becomes yours.</p>
     <button class="primary" data-do="ask-who">Sign in as…</button>`;
 }
 
