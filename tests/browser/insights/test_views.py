@@ -73,6 +73,7 @@ def test_a_view_is_whole_and_accessible(
     address = VIEWS[view].format(person=filled.person)
     with looking(address) as page:
         settled(page)
+        page.screenshot(path=shots / f"{view}.png")
         if view == "person":
             open_first_session(page)
         assert not NONSENSE.search(page.locator("body").inner_text())
@@ -83,7 +84,6 @@ def test_a_view_is_whole_and_accessible(
             page.mouse.move(0, 0)
             assert faults(page, axe) == [], name
             page.screenshot(path=shots / f"{view}-{name}.png", full_page=True)
-            page.screenshot(path=shots / f"{view}-{name}-first.png")
         page.emulate_media(color_scheme="light", reduced_motion="reduce")
         page.set_viewport_size(PHONE)  # type: ignore[arg-type]
         page.wait_for_timeout(300)

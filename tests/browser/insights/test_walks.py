@@ -405,7 +405,7 @@ def test_a_sign_in_that_is_over_leads_back_to_the_same_view(filled: Filled, look
 def test_what_was_given_up_or_refused_is_looked_at_and_sent_back(filled: Filled, looking: Open) -> None:
     facts = filled.stack.local()
     nobody = {"region_name": "eu-west-1", "aws_access_key_id": "x", "aws_secret_access_key": "x"}
-    queue = boto3.client("sqs", endpoint_url=facts["sqs_endpoint"], **nobody)  # type: ignore[call-overload]
+    queue = boto3.client("sqs", endpoint_url=facts["sqs_endpoint"], **nobody)
     for number in range(3):
         queue.send_message(QueueUrl=facts["dlq_url"], MessageBody=f'{{"given up": {number}}}')
     with looking("health") as page:
