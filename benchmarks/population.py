@@ -15,8 +15,8 @@ import psycopg
 from benchmarks.framework import Bench, BenchmarkError
 from footfall import journeys, queries, signals
 from footfall.database import Database, connect
-from functions.analyze import journeys as visits_learned
 from functions.analyze import content, learning, tastes, trends
+from functions.analyze import journeys as visits_learned
 from functions.analyze.shards import all_shards
 
 QUERIES = queries.load(Path(__file__).parent)
@@ -173,7 +173,7 @@ def _learn_content(database: Database, now: datetime) -> None:
     database.run(
         lambda transaction: transaction.run(
             "keep_blend",
-            # What is drawn at random teaches no weights, others at each size: all that a feed may read, it reads.
+            # Random numbers teach no weights, or others at each size: here a feed reads all it may.
             weights=list(signals.PRIOR),
             cold_weights=list(signals.PRIOR),
             basis="{}",
