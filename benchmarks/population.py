@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 
 from benchmarks.framework import Bench, BenchmarkError
-from footfall import journeys, queries
+from footfall import journeys, queries, signals
 from footfall.database import Database, connect
 from functions.analyze import content, counts, learning, tastes, trends
 from functions.analyze import journeys as visits_learned
@@ -125,7 +125,7 @@ def _make_learnable(bench: Bench, size: Size, active: int) -> Populated:
         connection.execute("VACUUM ANALYZE")
     database = Database(url, learning.QUERIES, statement_seconds=600)
     trends.learn(database, noon(bench))
-    content.learn(database, noon(bench), lambda: True)
+    _learn_content(database, noon(bench))
     learning.analyze(database, all_shards(1), noon(bench), lambda: True)
     tastes.learn(database, noon(bench), lambda: True)
     database.close()
@@ -186,6 +186,21 @@ def _learn(url: str, bench: Bench) -> None:
     database = Database(url, learning.QUERIES, statement_seconds=600)
     if not trends.learn(database, bench.now):
         raise BenchmarkError("there were no trends to learn")
-    if not content.learn(database, bench.now, lambda: True).trained:
-        raise BenchmarkError("there was no content model to learn")
+    _learn_content(database, bench.now)
     database.close()
+
+
+def _learn_content(database: Database, now: datetime) -> None:
+    if not content.learn(database, now, lambda: True).trained:
+        raise BenchmarkError("there was no content model to learn")
+    database.run(
+        lambda transaction: transaction.run(
+            "keep_blend",
+            # Random numbers teach no weights, or others at each size: here a feed reads all it may.
+            weights=list(signals.PRIOR),
+            cold_weights=list(signals.PRIOR),
+            basis="{}",
+            evidence='{"seconds": 0}',
+            now=now,
+        )
+    )

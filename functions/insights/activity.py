@@ -29,6 +29,7 @@ def activity(transaction: Transaction, query: Mapping[str, str], now: datetime) 
         raise BadRequestError(f"by: hours are told of at most {MOST_HOURLY_DAYS} days at once")
     starts = days.starts if by == "day" else _hours(days.since, days.until)
     asked = {"starts": starts, "since": days.since, "until": days.until, **who.parameters()}
+    transaction.run("give_memory")
     counted = transaction.all("activity", **asked, event_type=event_type)
     types: defaultdict[str, list[int]] = defaultdict(lambda: [0] * len(starts))
     actions = []

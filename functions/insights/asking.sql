@@ -14,6 +14,6 @@ LEFT JOIN LATERAL (
 ) AS each ON true
 WHERE name = %(time_zone)s;
 
--- give_memory_alone --
+-- give_memory --
 -- Lets a report sort and hash in memory what is some ten bytes a visitor.
 SELECT set_config('work_mem', '64MB', true);

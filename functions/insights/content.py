@@ -19,7 +19,7 @@ def content(transaction: Transaction, query: Mapping[str, str], now: datetime) -
     expect(query, {*DAYS, *WHO, "content_type"})
     content_type, who = text("content_type", query, 50), who_of(query)
     days = days_of(transaction, query, now)
-    transaction.run("give_memory_alone")
+    transaction.run("give_memory")
     found = transaction.all(
         "content_details",
         **who.parameters(),

@@ -42,7 +42,7 @@ def funnel(
     within = number("within_hours", query, USUAL_HOURS, 1, MOST_HOURS)
     who = who_of(query)
     days = days_of(transaction, query, now)
-    transaction.run("give_memory_alone")
+    transaction.run("give_memory")
     found = {
         row["step"]: row
         for row in transaction.all(

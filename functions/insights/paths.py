@@ -24,7 +24,7 @@ def paths(transaction: Transaction, query: Mapping[str, str], now: datetime) -> 
     expect(query, {*DAYS, *WHO, "start", "depth"})
     start, depth, who = text("start", query, 255), number("depth", query, 4, 2, 8), who_of(query)
     days = days_of(transaction, query, now)
-    transaction.run("give_memory_alone")
+    transaction.run("give_memory")
     found = transaction.all(
         "path_steps",
         **who.parameters(),

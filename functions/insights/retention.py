@@ -22,7 +22,7 @@ def retention(transaction: Transaction, query: Mapping[str, str], now: datetime)
     by, who = choice("by", query, tuple(LENGTHS)), who_of(query)
     days = days_of(transaction, query, now)
     length = LENGTHS[by]
-    transaction.run("give_memory_alone")
+    transaction.run("give_memory")
     found = transaction.all(
         "retention",
         **who.parameters(),

@@ -23,6 +23,7 @@ def sessions(transaction: Transaction, query: Mapping[str, str], now: datetime) 
     who = who_of(query)
     days = days_of(transaction, query, now)
     asked = {"since": days.since, "until": days.until, **who.parameters()}
+    transaction.run("give_memory")
     found = {row["point"]: row for row in transaction.all("sessions_by_day", **asked, starts=days.starts)}
     all_of_them = found.pop(None)
     visitors = transaction.all("session_visitors", **asked)[0]["visitors"]
