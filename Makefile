@@ -9,6 +9,7 @@ BIN := .venv/bin
 PIP := bin/pip install --quiet --disable-pip-version-check
 CLIENTS := tests/sdks/clients/node_modules
 TRACKER := web/tracker/node_modules
+INSIGHTS := web/insights/node_modules
 PACKAGES := layers/common/footfall functions local tests benchmarks
 
 .PHONY: run import evaluate evaluate-journeys replay sam-env test check bench build clean
@@ -43,11 +44,16 @@ test: .venv/dev .venvs/sam/done .venvs/checkov/done .venvs/schemathesis/done  ##
 	@$(MAKE) --silent .venvs/runtime/done || echo "without it, tests/runtime can't run" >&2
 	@$(MAKE) --silent $(CLIENTS)/done || echo "without them, tests/sdks can't run Node's SDKs" >&2
 	@$(MAKE) --silent $(TRACKER)/done || echo "without them, tests/browser can't build the tracker" >&2
+	@$(MAKE) --silent $(INSIGHTS)/done || echo "without them, tests/browser can't build the operators' page" >&2
 	$(BIN)/pytest -n auto --dist loadgroup
 
 .PHONY: tracker
 tracker: $(TRACKER)/done  ## check and build the script for pages, and the npm package in web/tracker/dist
 	@cd web/tracker && export PATH="$(CURDIR)/.venvs/node/bin:$$PATH" && npm run --silent check && npm run --silent build
+
+.PHONY: insights
+insights: $(INSIGHTS)/done  ## check and build the operators' page, and its npm package in web/insights/dist
+	@cd web/insights && export PATH="$(CURDIR)/.venvs/node/bin:$$PATH" && npm run --silent check && npm run --silent build
 
 check: .venv/dev  ## format, lint, types and the fast tests: before each commit
 	$(BIN)/ruff format $(if $(CI),--check) $(PACKAGES)
@@ -64,7 +70,7 @@ build: .venv/local .venvs/sam/done .venvs/runtime/done  ## [ARCHITECTURE=x86_64]
 	@$(BIN)/python -m local.sam "$(ARCHITECTURE)"
 
 clean:  ## forget the environments, builds and local data
-	rm -rf .venv .venvs $(CLIENTS) $(TRACKER) web/tracker/dist .aws-sam $(DATA_DIR) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venvs $(CLIENTS) $(TRACKER) $(INSIGHTS) web/*/dist .aws-sam $(DATA_DIR) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Footfall needs Python 3.11 or newer with venv (Debian: python3-venv)." >&2; exit 1; }
@@ -95,9 +101,9 @@ $(CLIENTS)/done: tests/sdks/clients/package-lock.json .venvs/node/done
 	node --input-type=module -e 'import it from "@sparticuz/chromium"; await it.executablePath()'; fi
 	@touch $@
 
-$(TRACKER)/done: web/tracker/package-lock.json .venvs/node/done
-	@echo "setting up what the tracker is built with"
-	@cd web/tracker && PATH="$(CURDIR)/.venvs/node/bin:$$PATH" npm ci --silent
+$(TRACKER)/done $(INSIGHTS)/done: web/%/node_modules/done: web/%/package-lock.json .venvs/node/done
+	@echo "setting up what web/$* is built with"
+	@cd web/$* && PATH="$(CURDIR)/.venvs/node/bin:$$PATH" npm ci --silent
 	@touch $@
 
 # The Python that functions are deployed on, with nothing but AWS's client that runs them.

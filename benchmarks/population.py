@@ -13,10 +13,10 @@ from typing import Any
 import psycopg
 
 from benchmarks.framework import Bench, BenchmarkError
-from footfall import journeys, queries
+from footfall import journeys, queries, signals
 from footfall.database import Database, connect
+from functions.analyze import content, counts, learning, tastes, trends
 from functions.analyze import journeys as visits_learned
-from functions.analyze import learning, tastes, trends
 from functions.analyze.shards import all_shards
 
 QUERIES = queries.load(Path(__file__).parent)
@@ -73,6 +73,12 @@ def readable(bench: Bench, full: Size, users: Sequence[str]) -> Populated:
     return where
 
 
+def visited(bench: Bench, full: Size) -> Populated:
+    """One of visits, their sessions and interactions, counted for reports."""
+    size = full.at(bench.scale)
+    return bench.once(f"visited {size}", lambda: _make_visited(bench, size))
+
+
 def noon(bench: Bench) -> datetime:
     """Far from midnight: what is done once a day would be done in some rounds only."""
     return bench.now.replace(hour=12, minute=0, second=0, microsecond=0)
@@ -119,6 +125,7 @@ def _make_learnable(bench: Bench, size: Size, active: int) -> Populated:
         connection.execute("VACUUM ANALYZE")
     database = Database(url, learning.QUERIES, statement_seconds=600)
     trends.learn(database, noon(bench))
+    _learn_content(database, noon(bench))
     learning.analyze(database, all_shards(1), noon(bench), lambda: True)
     tastes.learn(database, noon(bench), lambda: True)
     database.close()
@@ -143,6 +150,23 @@ def _make_readable(bench: Bench, where: Populated, users: Sequence[str]) -> None
         connection.execute("CHECKPOINT")
 
 
+def _make_visited(bench: Bench, size: Size) -> Populated:
+    url = bench.postgres.make_database()
+    with connect(url) as connection:
+        connection.execute("SET synchronous_commit = off")
+        connection.execute("SELECT setseed(0.5)")
+        for name in ("fill_content", *(name for name in QUERIES if name.startswith("fill_visit"))):
+            connection.execute(QUERIES[name], {**asdict(size), "now": bench.now})
+        connection.execute("VACUUM ANALYZE")
+    database = Database(url, learning.QUERIES, statement_seconds=600)
+    counts.learn(database, bench.now, lambda: True)
+    database.close()
+    with connect(url) as connection:
+        connection.execute("VACUUM ANALYZE")
+        connection.execute("CHECKPOINT")
+    return Populated(url, size)
+
+
 def _fill(connection: psycopg.Connection[dict[str, Any]], parameters: dict[str, Any]) -> None:
     connection.execute("SET synchronous_commit = off")
     connection.execute("SELECT setseed(0.5)")
@@ -158,8 +182,25 @@ def _fill(connection: psycopg.Connection[dict[str, Any]], parameters: dict[str, 
 
 
 def _learn(url: str, bench: Bench) -> None:
-    """Trends, as analyze learns them; there are no profiles, so nothing more."""
+    """Trends and what belongs together, as analyze learns them; there are no profiles, so nothing more."""
     database = Database(url, learning.QUERIES, statement_seconds=600)
     if not trends.learn(database, bench.now):
         raise BenchmarkError("there were no trends to learn")
+    _learn_content(database, bench.now)
     database.close()
+
+
+def _learn_content(database: Database, now: datetime) -> None:
+    if not content.learn(database, now, lambda: True).trained:
+        raise BenchmarkError("there was no content model to learn")
+    database.run(
+        lambda transaction: transaction.run(
+            "keep_blend",
+            # Random numbers teach no weights, or others at each size: here a feed reads all it may.
+            weights=list(signals.PRIOR),
+            cold_weights=list(signals.PRIOR),
+            basis="{}",
+            evidence='{"seconds": 0}',
+            now=now,
+        )
+    )

@@ -64,6 +64,7 @@ async def run(settings: Settings) -> None:
         if starting.done():
             say(f"ready {starting.result()}")
             say(f"{starting.result()}/demo/ shows what it is for")
+            say(f"{starting.result()}/insights/ shows what is known of everybody")
             await asked
     finally:
         starting.cancel()

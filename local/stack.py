@@ -16,6 +16,7 @@ from local.control.invoke_api import InvokeApi
 from local.control.issuer import PATH as ISSUER_PATH
 from local.control.issuer import Issuer
 from local.control.routes import Control
+from local.control.signing_in import SigningIn
 from local.control.starting import turn_away
 from local.deployment import Deployment
 from local.gateway.server import EVERY_PATH, Gateway
@@ -116,6 +117,7 @@ class Stack:
             "BrowserKeyHashes": digest(self._keys.browser_key),
             "ServerKeyHashes": digest(self._keys.server_key),
             "JwtIssuer": self._issuer.url,
+            "InsightsClientId": "insights",
         }
         template = read_template(
             self._settings.project / "template.yaml",
@@ -213,6 +215,7 @@ class Stack:
         control = Control(self._facts(), self._token, checks(self._database_url, self._store, self._pools))
         application = web.Application()
         application.add_routes([*control.routes(), *self._issuer.routes()])
+        application.add_routes(SigningIn(self._issuer, self._token).routes())
         application.add_routes([*InvokeApi(self._pools).routes(), *self._site().routes()])
         application.router.add_route("*", EVERY_PATH, Gateway(self._template.api, self._invoke).handle)
         # A compressed body reaches the function compressed, as on AWS.

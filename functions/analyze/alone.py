@@ -13,7 +13,8 @@ TRENDS = 7_303
 JOURNEYS = 7_304
 TASTES = 7_305
 CONTENT = 7_306
-MODEL = 7_307
+COUNTS = 7_307
+MODEL = 7_308
 
 
 def alone(database: Database, task: int, work: Callable[[], T], part: int = 0) -> T | None:

@@ -11,7 +11,7 @@ from footfall.database import Database
 from footfall.errors import BadRequestError
 from footfall.settings import Settings
 from footfall.telemetry import counting, logger
-from functions.analyze import content, journeys, tastes, trends
+from functions.analyze import content, counts, journeys, tastes, trends
 from functions.analyze.learning import QUERIES, analyze
 from functions.analyze.shards import shards_of
 
@@ -34,24 +34,15 @@ def lambda_handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         return bool(context.get_remaining_time_in_millis() > RESERVE_MILLISECONDS)
 
     task = event.get("task", "users" if "shard" in event else "all")
-    if task == "all":
-        return _learn_all(has_time)
-    if task == "trends":
-        return {"learned": trends.learn(_database(), datetime.now(UTC), WAKING_SECONDS)}
-    if task == "users":
-        return _learn_users(event, has_time)
-    if task == "tastes":
-        return asdict(tastes.learn(_database(), datetime.now(UTC), has_time, WAKING_SECONDS))
-    if task == "journeys":
-        return {"learned": journeys.learn(_database(), datetime.now(UTC), WAKING_SECONDS)}
-    if task == "content":
-        return asdict(content.learn(_database(), datetime.now(UTC), has_time, WAKING_SECONDS))
-    raise BadRequestError(f"task must be all, trends, content, users, tastes or journeys, not {task!r}")
+    if not isinstance(task, str) or task not in TASKS:
+        raise BadRequestError(f"task must be {', '.join([*TASKS][:-1])} or {[*TASKS][-1]}, not {task!r}")
+    return TASKS[task](event, has_time)
 
 
-def _learn_all(has_time: Callable[[], bool]) -> dict[str, Any]:
+def _learn_all(_: Mapping[str, Any], has_time: Callable[[], bool]) -> dict[str, Any]:
     """Each task rests on the ones before; what there is no time for waits for the next run."""
     trends.learn(_database(), datetime.now(UTC), WAKING_SECONDS)
+    counts.learn(_database(), datetime.now(UTC), has_time)
     said = _learn_users({}, has_time)
     if said["finished"]:
         said["finished"] = tastes.learn(_database(), datetime.now(UTC), has_time).finished
@@ -70,6 +61,38 @@ def _learn_users(event: Mapping[str, Any], has_time: Callable[[], bool]) -> dict
     return asdict(run)
 
 
+def _learn_trends(_: Mapping[str, Any], __: Callable[[], bool]) -> dict[str, Any]:
+    return {"learned": trends.learn(_database(), datetime.now(UTC), WAKING_SECONDS)}
+
+
+def _learn_content(_: Mapping[str, Any], has_time: Callable[[], bool]) -> dict[str, Any]:
+    return asdict(content.learn(_database(), datetime.now(UTC), has_time, WAKING_SECONDS))
+
+
+def _learn_tastes(_: Mapping[str, Any], has_time: Callable[[], bool]) -> dict[str, Any]:
+    return asdict(tastes.learn(_database(), datetime.now(UTC), has_time, WAKING_SECONDS))
+
+
+def _learn_journeys(_: Mapping[str, Any], __: Callable[[], bool]) -> dict[str, Any]:
+    return {"learned": journeys.learn(_database(), datetime.now(UTC), WAKING_SECONDS)}
+
+
+def _count(_: Mapping[str, Any], has_time: Callable[[], bool]) -> dict[str, Any]:
+    return {"learned": counts.learn(_database(), datetime.now(UTC), has_time, WAKING_SECONDS)}
+
+
 @cache
 def _database() -> Database:
     return Database(Settings(os.environ).database_url, QUERIES, STATEMENT_SECONDS)
+
+
+Task = Callable[[Mapping[str, Any], Callable[[], bool]], dict[str, Any]]
+TASKS: dict[str, Task] = {
+    "all": _learn_all,
+    "trends": _learn_trends,
+    "content": _learn_content,
+    "users": _learn_users,
+    "tastes": _learn_tastes,
+    "journeys": _learn_journeys,
+    "counts": _count,
+}

@@ -158,7 +158,10 @@ def _subject(claims: Mapping[str, Any]) -> str:
 
 def _scope(claims: Mapping[str, Any]) -> str:
     said = claims.get("scope", claims.get("scp", ""))
-    words = said if isinstance(said, list) else [said]
+    words = [*said] if isinstance(said, list) else [said]
+    # Cognito gives scopes to clients; what one of its users may do, their groups say.
+    groups = claims.get("cognito:groups", [])
+    words += groups if isinstance(groups, list) else [groups]
     if not all(isinstance(word, str) for word in words):
         raise RefusedError("scope is no text")
     return " ".join(dict.fromkeys(" ".join(words).split()))

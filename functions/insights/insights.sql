@@ -1,4 +1,4 @@
--- give_memory --
+-- give_memory_and_no_loops --
 -- Lets the report hash in memory what is some hundred bytes a visitor, and never go through all clicks for each sight.
 SELECT set_config('work_mem', '64MB', true), set_config('enable_nestloop', 'off', true);
 

@@ -48,7 +48,7 @@ def report(transaction: Transaction, days: Days) -> dict[str, Any]:
     """The days' report; counts are of what is stored, and clicks may still come for a day."""
     since = datetime(days.first.year, days.first.month, days.first.day, tzinfo=UTC)
     until = datetime(days.last.year, days.last.month, days.last.day, tzinfo=UTC) + DAY
-    transaction.run("give_memory")
+    transaction.run("give_memory_and_no_loops")
     [row] = transaction.all("evidence", since=since, until=until)
     return {"from": f"{days.first}", "to": f"{days.last}", **answer(row["arms"], row["strategies"])}
 

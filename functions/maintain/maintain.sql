@@ -54,3 +54,8 @@ WHERE ctid >= %(first)s::tid AND ctid < %(end)s::tid AND created_at < %(before)s
 -- prune_live_counts --
 -- Deletes the live counts of months that are gone; last, see _prune.
 DELETE FROM live_counts WHERE minute < %(before)s;
+
+-- prune_counts --
+-- Deletes what was counted for reports of months that are gone.
+WITH hours AS (DELETE FROM counted_hours WHERE hour < %(before)s)
+DELETE FROM activity_counts WHERE of_all IN (true, false) AND at < %(before)s;

@@ -218,6 +218,7 @@ def _prune(connection: Connection, oldest: datetime) -> None:
     for first in range(0, _blocks(connection), BLOCKS_AT_ONCE):
         blocks = {"first": f"({first},0)", "end": f"({first + BLOCKS_AT_ONCE},0)"}
         connection.execute(QUERIES["prune_event_ids"], before | blocks)
+    connection.execute(QUERIES["prune_counts"], before)
     connection.execute(QUERIES["prune_live_counts"], before)
 
 

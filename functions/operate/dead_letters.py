@@ -1,10 +1,10 @@
-"""Sends messages from the dead-letter queue back.
+"""Sends messages from the dead-letter queue back; says what waits there, and in the queue.
 
 A message is deleted after it was sent: what happens in between only repeats it, and its events count once.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +17,10 @@ from footfall.errors import QueueUnavailableError
 STEP_SECONDS = 8.0
 # Of ten messages of 1 MiB, which a step must have sent when others may receive them again.
 HIDDEN_SECONDS = 60
+# A look: whoever replays meanwhile finds the messages again at its next step. A dead-letter queue has no
+# maxReceiveCount, so looking gives nothing up.
+LOOK_SECONDS = 2
+WAITING, IN_FLIGHT = "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"
 
 
 class DeadLetters:
@@ -51,10 +55,52 @@ class DeadLetters:
         except (BotoCoreError, ClientError) as error:
             raise QueueUnavailableError(f"{type(error).__name__}: {error}") from error
 
-    def _receive(self) -> list[dict[str, Any]]:
+    def look(self) -> list[dict[str, Any]]:
+        """Ten messages at most, which stay; some may be hidden from others for two seconds.
+
+        Raises:
+            QueueUnavailableError: there is no way to the queue.
+        """
+        try:
+            return self._receive(LOOK_SECONDS, ["SentTimestamp"])
+        except (BotoCoreError, ClientError) as error:
+            raise QueueUnavailableError(f"{type(error).__name__}: {error}") from error
+
+    def waiting(self) -> int:
+        """About how many there are, those that somebody just looks at included.
+
+        Raises:
+            QueueUnavailableError: there is no way to the queue.
+        """
+        return sum(self._counts(self._url).values())
+
+    def target(self) -> dict[str, int]:
+        """About how many messages of the queue wait, and how many are being written.
+
+        Raises:
+            QueueUnavailableError: there is no way to the queue.
+        """
+        counts = self._counts(self._target_url)
+        return {"waiting": counts[WAITING], "in_flight": counts[IN_FLIGHT]}
+
+    def _counts(self, url: str) -> dict[str, int]:
+        names = [WAITING, IN_FLIGHT]
+        try:
+            answer = self._client.get_queue_attributes(QueueUrl=url, AttributeNames=names)
+        except (BotoCoreError, ClientError) as error:
+            raise QueueUnavailableError(f"{type(error).__name__}: {error}") from error
+        return {name: int(answer["Attributes"][name]) for name in names}
+
+    def _receive(
+        self, hidden_seconds: int = HIDDEN_SECONDS, attributes: Sequence[str] = ()
+    ) -> list[dict[str, Any]]:
         # Waiting asks all of SQS's servers; else a few messages may seem to be none.
         answer = self._client.receive_message(
-            QueueUrl=self._url, MaxNumberOfMessages=10, VisibilityTimeout=HIDDEN_SECONDS, WaitTimeSeconds=1
+            QueueUrl=self._url,
+            MaxNumberOfMessages=10,
+            VisibilityTimeout=hidden_seconds,
+            WaitTimeSeconds=1,
+            MessageSystemAttributeNames=list(attributes),
         )
         found: list[dict[str, Any]] = answer.get("Messages", [])
         return found
@@ -65,10 +111,7 @@ class DeadLetters:
 
     def _left(self) -> int:
         """About; at least one, as nobody has seen the end."""
-        answer = self._client.get_queue_attributes(
-            QueueUrl=self._url, AttributeNames=["ApproximateNumberOfMessages"]
-        )
-        return max(int(answer["Attributes"]["ApproximateNumberOfMessages"]), 1)
+        return max(self._counts(self._url)[WAITING], 1)
 
 
 def _step(sent: int, left: int) -> dict[str, Any]:

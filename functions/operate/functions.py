@@ -15,11 +15,12 @@ READ_SECONDS = 25
 
 
 class Functions:
-    """The two that a replay needs, by their names."""
+    """Those that a replay needs, and the one that knows how the database is, by their names."""
 
-    def __init__(self, ingest: str, session: str) -> None:
+    def __init__(self, ingest: str, session: str, insights: str) -> None:
         self._ingest = ingest
         self._session = session
+        self._insights = insights
         once = Config(connect_timeout=2, read_timeout=READ_SECONDS, retries={"total_max_attempts": 1})
         self._client: Any = boto3.client("lambda", config=once)
 
@@ -38,6 +39,10 @@ class Functions:
             FunctionFailedError: it raised an error, which is in the message.
         """
         return self._invoke(self._session, event)
+
+    def insights(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """As `session`."""
+        return self._invoke(self._insights, event)
 
     def _invoke(self, name: str, event: Mapping[str, Any]) -> dict[str, Any]:
         try:

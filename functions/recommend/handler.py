@@ -41,7 +41,7 @@ def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
 
 
 def get_feed(request: Request) -> Answer:
-    user_id = _user(request, READ)
+    user_id = request.user(READ)
     wish, visitor, now = _wish(request), Visitor(user_id=user_id), datetime.now(UTC)
     experiment = _experiment()
     shown = preview if _is_preview(request) else feed
@@ -68,36 +68,36 @@ def get_anonymous_feed(request: Request) -> Answer:
 
 
 def get_next_action(request: Request) -> Answer:
-    user_id = _user(request, READ)
+    user_id = request.user(READ)
     return _answer(
         lambda transaction: asdict(people.next_action_of(transaction, user_id, datetime.now(UTC))), SOON
     )
 
 
 def get_similar_users(request: Request) -> Answer:
-    user_id, limit = _user(request, READ), request.limit(10, 100)
+    user_id, limit = request.user(READ), request.limit(10, 100)
     return _answer(
         lambda transaction: people.similar_users(transaction, user_id, limit, datetime.now(UTC)), LATER
     )
 
 
 def get_insights(request: Request) -> Answer:
-    user_id = _user(request, READ)
+    user_id = request.user(READ)
     return _answer(lambda transaction: people.insights(transaction, user_id, datetime.now(UTC)), SOON)
 
 
 def get_preferences(request: Request) -> Answer:
-    user_id = _user(request, READ)
+    user_id = request.user(READ)
     return _answer(lambda transaction: people.preferences(transaction, user_id), AT_ONCE)
 
 
 def get_preference(request: Request) -> Answer:
-    user_id, key = _user(request, READ), _key(request)
+    user_id, key = request.user(READ), _key(request)
     return _answer(lambda transaction: people.preference(transaction, user_id, key), AT_ONCE)
 
 
 def put_preference(request: Request) -> Answer:
-    user_id, key, value = _user(request, ADMIN), _key(request), _json(request)
+    user_id, key, value = request.user(ADMIN), _key(request), _json(request)
     now = datetime.now(UTC)
     try:
         return _answer(lambda transaction: people.put_preference(transaction, user_id, key, value, now))
@@ -106,7 +106,7 @@ def put_preference(request: Request) -> Answer:
 
 
 def delete_preference(request: Request) -> Answer:
-    user_id, key = _user(request, ADMIN), _key(request)
+    user_id, key = request.user(ADMIN), _key(request)
     _run(lambda transaction: people.delete_preference(transaction, user_id, key))
     return Answer(None, HTTPStatus.NO_CONTENT)
 
@@ -133,19 +133,6 @@ def _anonymous(request: Request) -> str:
     if ids.is_junk(named) or len(named) > ids.MAX_LENGTH:
         raise BadRequestError(f"anonymous_id: {named[:40]!r} is no id")
     return ids.to_uuid("anonymous", _storable("anonymous_id", named))
-
-
-def _user(request: Request, scope_for_others: str) -> str:
-    """The user asked about; others than oneself need a scope."""
-    named = request.path["user"]
-    if named == "me":
-        return request.caller.user_id
-    if ids.is_junk(named) or len(named) > ids.MAX_LENGTH:
-        raise BadRequestError(f"user: {named[:40]!r} is no id")
-    user_id = ids.to_uuid("user", _storable("user", named))
-    if not request.caller.sub or user_id != request.caller.user_id:
-        request.caller.require(scope_for_others)
-    return user_id
 
 
 def _key(request: Request) -> str:

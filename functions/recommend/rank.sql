@@ -127,13 +127,16 @@ WITH RECURSIVE types AS (
            nullif(max(live), 0) AS live
     FROM related
 ), near AS (
-    SELECT content_type, content_id, related.next, related.before, related.alike, related.live, seed,
-           row_number() OVER (
-               ORDER BY coalesce(related.next / strongest.next, 0) + coalesce(related.before / strongest.before, 0)
-                        + coalesce(related.alike / strongest.alike, 0) + coalesce(related.live / strongest.live, 0) DESC
-           ) AS place
-    FROM related
-    CROSS JOIN strongest
+    SELECT content_type, content_id, next, before, alike, live, seed, row_number() OVER (ORDER BY tie DESC, item) AS place
+    FROM (
+        SELECT related.*, coalesce(related.next / strongest.next, 0) + coalesce(related.before / strongest.before, 0)
+                          + coalesce(related.alike / strongest.alike, 0) + coalesce(related.live / strongest.live, 0) AS tie
+        FROM related
+        CROSS JOIN strongest
+        -- What was met is among them; of the rest a hundred are enough.
+        ORDER BY tie DESC, item
+        LIMIT 400 + %(limit)s
+    ) AS related
     -- By its number, however many the planner expects.
     CROSS JOIN LATERAL (
         SELECT content_type, content_id FROM content_items WHERE content_items.item = related.item LIMIT 1

@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from http import HTTPStatus
@@ -30,12 +31,11 @@ class FileAnswer(Answer):
     """An answer whose body is bytes."""
 
     @classmethod
-    def to(cls, request: Request, file: File) -> "FileAnswer":
-        """Gzipped for who takes that. Pages of any origin may use it."""
+    def to(cls, request: Request, file: File, more: Mapping[str, str]) -> "FileAnswer":
+        """Gzipped for who takes that; `more` are headers, of caching above all."""
         gzips = "gzip" in request.headers.get("accept-encoding", "")
         headers = {
-            "cache-control": "public, max-age=3600, stale-while-revalidate=86400",
-            "cross-origin-resource-policy": "cross-origin",
+            **more,
             # Weak, as it names both encodings.
             "etag": f'W/"{file.tag}"',
             "vary": "accept-encoding",

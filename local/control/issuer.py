@@ -81,10 +81,14 @@ class Issuer:
             {
                 "issuer": self.url,
                 "jwks_uri": f"{self.url}/jwks.json",
+                "authorization_endpoint": f"{self.url}/authorize",
+                "token_endpoint": f"{self.url}/token",
+                "code_challenge_methods_supported": ["S256"],
                 "id_token_signing_alg_values_supported": list(self._keys),
-                "response_types_supported": ["token"],
+                "response_types_supported": ["code"],
                 "subject_types_supported": ["public"],
-            }
+            },
+            headers={"access-control-allow-origin": "*"},
         )
 
     async def _serve_keys(self, _: web.Request) -> web.Response:

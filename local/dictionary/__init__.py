@@ -18,11 +18,14 @@ from a migrated database: change a comment in `functions/maintain/migrations/`, 
 Connection = psycopg.Connection[Row]
 
 _QUERIES = queries.load(Path(__file__).parent)
+# Ready to be run as they stand, by name; each begins with the question that it answers.
+WANTED = queries.load(Path(__file__).parent / "wanted")
 
 
 def dictionary(connection: Connection) -> str:
     """The page, in Markdown."""
-    return "\n".join([HEADER, *_tables(connection), "## Functions\n", *_functions(connection), ""])
+    parts = [HEADER, *_tables(connection), "## Functions\n", *_functions(connection), "", *_wanted()]
+    return "\n".join(parts)
 
 
 def _tables(connection: Connection) -> Iterator[str]:
@@ -55,3 +58,13 @@ def _functions(connection: Connection) -> Iterator[str]:
     for function in connection.execute(_QUERIES["functions"]):
         signature = f"{function['name']}({function['arguments']}) → {function['result']}"
         yield f"- `{signature}`: {function['comment']}"
+
+
+def _wanted() -> Iterator[str]:
+    yield (
+        "## Queries people want\n\nFor psql, as they stand. `is_bot` is of crawlers and scripts; a visitor is"
+        " `coalesce(user_id, anonymous_id)`.\n"
+    )
+    for query in WANTED.values():
+        question, _, statement = query.partition("\n")
+        yield f"{question.removeprefix('-- ')}\n\n```sql\n{statement}\n```\n"

@@ -52,6 +52,7 @@ def test_only_writes_with_a_key_need_no_token() -> None:
     public = {
         "GET /v1/projects/{key}/settings",
         *("GET /openapi.json", "GET /tracker.js", "GET /js/{name}"),
+        *("GET /insights", "GET /insights/", "GET /insights/{proxy+}", "GET /insights/config.json"),
     }
     assert without - segment == {"POST /v1/events", "GET /v1/anonymous/{anonymous_id}/feed", *public}
     assert len(segment) == len(SEGMENT_PATHS) + 1
@@ -61,7 +62,10 @@ def test_each_shard_has_its_schedule_and_so_has_each_other_task() -> None:
     analyze = TEMPLATE.functions["AnalyzeFunction"]
     events = [json.loads(schedule.input or "null") for schedule in analyze.schedules]
     shards = [{"shard": number} for number in range(int(analyze.environment["SHARDS"]))]
-    assert events == [*shards, *({"task": task} for task in ("trends", "tastes", "content", "journeys"))]
+    assert events == [
+        *shards,
+        *({"task": task} for task in ("trends", "tastes", "content", "journeys", "counts")),
+    ]
     every = str(TEMPLATE.parameters["AnalyzeEvery"])
     assert {schedule.expression for schedule in analyze.schedules} == {every}
 

@@ -312,7 +312,8 @@ class TestHandler:
     @pytest.mark.parametrize("task", ["user", "", None, 1, ["trends"]])
     def test_names_a_task_that_there_is_not(self, site: Site, now: datetime, task: object) -> None:
         with pytest.raises(
-            BadRequestError, match=r"^task must be all, trends, content, users, tastes or journeys, not "
+            BadRequestError,
+            match=r"^task must be all, trends, content, users, tastes, journeys or counts, not ",
         ):
             self.run({"task": task})
 

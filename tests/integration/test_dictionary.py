@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -9,7 +10,8 @@ import pytest
 
 from footfall import queries
 from footfall.database import Row, connect
-from local.dictionary import dictionary
+from local.dictionary import WANTED, dictionary
+from tests.site import Site, does, meets
 
 ROOT = Path(__file__).parents[2]
 PERSONAL = {"user_id", "anonymous_id", "visitor_id", "owner_id", "author_id", "ip_address"}
@@ -72,3 +74,37 @@ def test_every_function_is_explained(connection: psycopg.Connection[Row]) -> Non
         " AND obj_description(oid, 'pg_proc') IS NULL"
     )
     assert bare.fetchall() == []
+
+
+def test_the_queries_that_people_want_answer(database_url: str) -> None:
+    now = datetime.now(UTC)
+    with Site(database_url) as site:
+        long_ago = [does("bob", now - timedelta(days=20, minutes=step)) for step in range(25)]
+        site.send(
+            does(
+                "ada",
+                now - timedelta(hours=2),
+                session_id="hers",
+                page_path="/",
+                referrer="https://shop.example/",
+            ),
+            meets("ada", "graphs", now - timedelta(hours=1), "save", session_id="hers"),
+            *long_ago,
+            at=now,
+        )
+        site.analyze(now)
+        site.connection.execute(
+            "INSERT INTO quarantine VALUES (gen_random_uuid(), 'ingest', 'why', '{}', now())"
+        )
+        found = {name: site.rows(query) for name, query in WANTED.items()}
+    assert len(found) == 10
+    assert [name for name, rows in found.items() if not rows] == []
+    assert found["active_visitors"][-1]["visitors"] == 1
+    assert [row["landing_page"] for row in found["landing_pages"]] == ["/"]
+    assert [row["visitors"] for row in found["referrers"]] == [1]
+    assert [row["event_type"] for row in found["one_user"]] == ["content_interaction", "page_view"]
+    assert [(row["content"], row["visitors"]) for row in found["liked_content"]] == [("graphs", 1)]
+    assert sum(row["users"] for row in found["stages"]) == 2
+    assert [(row["user_id"], row["activity_count"]) for row in found["fallen_silent"]] == [("bob", 25)]
+    assert found["time_to_action"] == [{"users": 1, "median_time": timedelta(hours=1)}]
+    assert [row["reason"] for row in found["refused_events"]] == ["why"]

@@ -1,6 +1,9 @@
 """The operator's room, and `make replay`, which calls it until all is done; AWS is faked at its HTTP edge."""
 
+import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -8,14 +11,23 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from footfall.events import pack
+from footfall.http import ADMIN, READ
+from functions.ingest.reading import Batch
+from functions.ingest.speaking import Speaker
+from functions.ingest.taking import context_of, take
 from functions.operate import handler
-from functions.operate.dead_letters import STEP_SECONDS, DeadLetters
+from functions.operate.dead_letters import LOOK_SECONDS, STEP_SECONDS, DeadLetters
+from functions.operate.looking import MOST_LETTERS
 from local import replay
+from tests.asking import answer_of, request
+from tests.contract import check
 from tests.end_to_end.local_stack import free_port
 from tests.lambdas import serving
 from tests.samples import load
 
 Step = dict[str, Any]
+NOW = datetime.now(UTC)
 DONE: Step = {"replayed": 0, "stayed": {}, "left": 0, "after": None, "finished": True}
 
 
@@ -26,6 +38,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     monkeypatch.setenv("INGEST_FUNCTION", "ingest")
     monkeypatch.setenv("SESSION_FUNCTION", "session")
+    monkeypatch.setenv("INSIGHTS_FUNCTION", "insights")
     monkeypatch.delenv("AWS_ENDPOINT_URL_SQS", raising=False)
     for cached in (handler._dead_letters, handler._functions):
         cached.cache_clear()
@@ -207,6 +220,185 @@ def test_a_function_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 def test_an_event_that_says_nothing_known_is_refused(event: Any) -> None:
     with pytest.raises(Exception, match="replay: must be dead_letters or quarantine"):
         handler.lambda_handler(event, None)
+
+
+# ── Over HTTP ────────────────────────────────────────────────────────────────────────────────────
+
+OPERATIONS, REPLAY = "GET /v1/operations", "POST /v1/operations/replay"
+HEALTH: dict[str, Any] = {
+    "quarantine": {
+        "waiting": 2,
+        "reasons": [{"reason": "id: is no text", "events": 2}],
+        "latest": [
+            {
+                "received_at": "2026-11-22T10:00:00+00:00",
+                "stage": "ingest",
+                "reason": "id: is no text",
+                "event": '{"id": [], "metadata": {"token": "s3cret", "page": "' + "x" * 1_900,
+            }
+        ],
+    },
+    "analyze": {"last_run_at": None, "lag_seconds": None, "tasks": []},
+    "freshness": {"last_event_at": "2026-11-22T10:00:00+00:00", "last_live_count_at": None},
+    "months": {"made_until": "2027-03-01"},
+}
+
+
+def http(route: str, body: str | None = None, scope: str = ADMIN) -> tuple[int, Any]:
+    """Checked against the contract."""
+    event = request(route, caller={"sub": "ada", "scope": scope, "kind": "user"}, body=body)
+    status, answer = answer_of(handler.lambda_handler(event, None))
+    check(route, status, answer)
+    return status, answer
+
+
+@pytest.fixture
+def rooms(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """What invoked functions answer, by name; who isn't in it, isn't there."""
+    answers: dict[str, Any] = {"insights": lambda _: HEALTH}
+    with serving(
+        {name: partial(_answer, answers, name) for name in ("insights", "session", "ingest")}
+    ) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", url)
+        yield answers
+        handler._functions().close()
+
+
+def _answer(answers: dict[str, Any], name: str, event: Any) -> Any:
+    return answers[name](event)
+
+
+@pytest.mark.parametrize("route", handler.ROUTES)
+@pytest.mark.parametrize("scope", ["", "openid", READ, f"{ADMIN}s"])
+def test_who_is_no_admin_is_refused(queues: Queues, rooms: dict[str, Any], route: str, scope: str) -> None:
+    queues.give_up(1)
+    body = '{"replay": "dead_letters"}' if route == REPLAY else None
+    status, answer = http(route, body, scope)
+    assert (status, answer["message"]) == (403, f"this needs the scope {ADMIN}")
+    assert len(queues.drained(queues.dead)) == 1
+
+
+def test_operations_are_told(queues: Queues, rooms: dict[str, Any]) -> None:
+    queues.client.send_message(QueueUrl=queues.main, MessageBody="waits")
+    queues.client.send_message(QueueUrl=queues.main, MessageBody="is written")
+    queues.client.receive_message(QueueUrl=queues.main)
+    status, answer = http(OPERATIONS)
+    behind = answer["queue"].pop("oldest_seconds")
+    assert (status, answer["queue"]) == (200, {"waiting": 1, "in_flight": 1})
+    stored = datetime.fromisoformat(HEALTH["freshness"]["last_event_at"])
+    assert behind == pytest.approx((datetime.now(UTC) - stored).total_seconds(), abs=30)
+    assert answer["dead_letters"] == {"waiting": 0, "messages": []}
+    assert answer["unavailable"] == []
+    for part in ("analyze", "freshness", "months"):
+        assert answer[part] == HEALTH[part]
+    assert answer["quarantine"]["reasons"] == HEALTH["quarantine"]["reasons"]
+    [latest] = answer["quarantine"]["latest"]
+    assert (len(latest["event"]), "s3cret" in latest["event"]) == (MOST_LETTERS + 1, False)
+
+
+def test_a_look_at_dead_letters_leaves_them(queues: Queues, rooms: dict[str, Any]) -> None:
+    token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl"
+    server = Speaker("server")
+    taken = take(
+        Batch([{"user_id": "ada", "event_type": "search", "metadata": {"is": token}}] * 3), server, NOW, NOW
+    )
+    [body] = pack(context_of({}, NOW, server), taken.records, 2**20, taken.bundles)
+    queues.client.send_message(QueueUrl=queues.dead, MessageBody=body)
+    queues.client.send_message(QueueUrl=queues.dead, MessageBody="no message" + "x" * 9_999)
+    queues.client.send_message(QueueUrl=queues.dead, MessageBody='{"write_key": "abc", "events": 7}')
+    before = datetime.now(UTC)
+    _, answer = http(OPERATIONS)
+    letters = answer["dead_letters"]
+    assert letters["waiting"] == 3
+    assert [one["events"] for one in letters["messages"]] == [3, None, None]
+    shown = [one["body_start"] for one in letters["messages"]]
+    assert max(map(len, shown)) == MOST_LETTERS + 1
+    assert not any(secret in text for secret in (token, "abc") for text in shown)
+    for one in letters["messages"]:
+        assert abs(before - datetime.fromisoformat(one["sent_at"])) < timedelta(seconds=9)
+    # Those that are being looked at are counted all the same, and soon are there for everybody.
+    assert http(OPERATIONS)[1]["dead_letters"]["waiting"] == 3
+    time.sleep(LOOK_SECONDS + 0.5)
+    assert http(REPLAY, '{"replay": "dead_letters"}') == (200, {**DONE, "replayed": 3})
+    assert len(queues.drained(queues.main)) == 3
+
+
+def test_of_many_dead_letters_ten_are_shown(queues: Queues, rooms: dict[str, Any]) -> None:
+    queues.give_up(13)
+    letters = http(OPERATIONS)[1]["dead_letters"]
+    assert (letters["waiting"], len(letters["messages"])) == (13, 10)
+
+
+@pytest.mark.parametrize(
+    ("away", "said"),
+    [(lambda _: {"unavailable": "asleep"}, ["database"]), (fail, ["database"]), (None, [])],
+)
+def test_a_part_that_is_away_is_named_and_the_others_are_told(
+    queues: Queues, rooms: dict[str, Any], away: Any, said: list[str]
+) -> None:
+    queues.give_up(1)
+    if away:
+        rooms["insights"] = away
+    status, answer = http(OPERATIONS)
+    assert (status, answer["unavailable"], answer["dead_letters"]["waiting"]) == (200, said, 1)
+    assert (answer["months"]["made_until"] is None) == bool(said)
+    assert answer["queue"]["oldest_seconds"] == 0
+    queues.client.send_message(QueueUrl=queues.main, MessageBody="waits")
+    assert (http(OPERATIONS)[1]["queue"]["oldest_seconds"] is None) == bool(said)
+
+
+def test_queues_that_are_away_are_named(queues: Queues, rooms: dict[str, Any]) -> None:
+    for url in (queues.main, queues.dead):
+        queues.client.delete_queue(QueueUrl=url)
+    status, answer = http(OPERATIONS)
+    assert (status, answer["unavailable"]) == (200, ["queue", "dead_letters"])
+    assert answer["queue"]["oldest_seconds"] is None
+    assert answer["months"] == HEALTH["months"]
+
+
+def test_a_replay_goes_step_by_step(queues: Queues, rooms: dict[str, Any]) -> None:
+    after = "0190a1b2-0000-7000-8000-000000000000"
+    seen = []
+
+    def session(event: Any) -> Step:
+        seen.append(event)
+        return {"replayed": 3, "stayed": {"no": 1}, "left": 4, "after": after, "refused": []}
+
+    rooms["session"] = session
+    status, answer = http(REPLAY, f'{{"replay": "quarantine", "after": "{after}"}}')
+    assert (status, answer) == (
+        200, {"replayed": 3, "stayed": {"no": 1}, "left": 4, "after": after, "finished": False},
+    )  # fmt: skip
+    assert seen == [{"replay": "quarantine", "after": after}]
+
+
+@pytest.mark.parametrize("session", [lambda _: {"unavailable": "asleep"}, fail])
+def test_a_replay_that_cannot_be_done_now_is_503(queues: Queues, rooms: dict[str, Any], session: Any) -> None:
+    rooms["session"] = session
+    status, answer = http(REPLAY, '{"replay": "quarantine"}')
+    assert (status, answer["code"]) == (503, "unavailable")
+    assert "wrong" not in answer["message"]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (None, "the body isn't JSON"),
+        ("{", "the body isn't JSON"),
+        ("[" * 100_000, "the body isn't JSON"),
+        ("[]", "the body must be as in"),
+        ("{}", "replay: must be dead_letters or quarantine"),
+        ('{"replay": "all"}', "replay: must be dead_letters or quarantine"),
+        ('{"replay": "quarantine", "after": "x"}', "after: must be"),
+        ('{"replay": "quarantine", "after": 7}', "after: must be"),
+    ],
+)
+def test_a_replay_of_nothing_known_is_refused(
+    queues: Queues, rooms: dict[str, Any], body: str | None, said: str
+) -> None:
+    status, answer = http(REPLAY, body)
+    assert (status, answer["code"]) == (400, "bad_request")
+    assert answer["message"].startswith(said)
 
 
 # ── make replay ──────────────────────────────────────────────────────────────────────────────────

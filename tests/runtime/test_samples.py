@@ -18,6 +18,7 @@ from local.sam.tools import Tools
 from tests import samples
 from tests.asking import answer_of
 from tests.cloudformation import bucket
+from tests.contract import check
 from tests.needing import PROJECT
 from tests.queued import records_in
 from tests.runtime.world import Json, World, world_of
@@ -172,9 +173,12 @@ def analyze_content(world: World, sample: Json) -> None:
 
 
 def recommend_anonymous_feed(world: World, sample: Json) -> None:
+    with Site(world.database_url) as site:
+        live(site)
     status, body = answer_of(world.answer("recommend", sample))
-    # The sample's key is another stack's.
-    assert (status, body["code"]) == (401, "unauthorized")
+    assert (status, body["strategy"]) == (200, "for_everyone")
+    assert body.keys() == FEED
+    assert {item["content_id"] for item in body["items"]} == set(CONTENT)
 
 
 def recommend_feed(world: World, sample: Json) -> None:
@@ -201,6 +205,50 @@ def recommend_insights(world: World, sample: Json) -> None:
 def insights_recommendations(world: World, sample: Json) -> None:
     status, body = answer_of(world.answer("insights", sample))
     assert (status, body["verdict"], body["strategies"]) == (200, "nothing_shown", [])
+
+
+def analyze_counts(world: World, sample: Json) -> None:
+    with Site(world.database_url) as site:
+        live(site)
+        assert world.answer("analyze", sample) == {"learned": True}
+        counted = site.value("SELECT sum(events) FROM activity_counts WHERE of_all")
+        assert counted == site.value("SELECT count(*) FROM user_activities")
+
+
+def insights(world: World, sample: Json) -> None:
+    with Site(world.database_url) as site:
+        live(site)
+    status, body = answer_of(world.answer("insights", sample))
+    assert status == 200
+    check(sample["routeKey"], status, body)
+
+
+def insights_timeline(world: World, sample: Json) -> None:
+    with Site(world.database_url) as site:
+        site.send(does("ada", datetime.now(UTC), session_id="hers"), at=datetime.now(UTC))
+    status, body = answer_of(world.answer("insights", sample))
+    assert (status, [one["session_id"] for one in body["sessions"]]) == (200, ["hers"])
+
+
+def insights_health(world: World, sample: Json) -> None:
+    answer = world.answer("insights", sample)
+    assert answer["quarantine"]["waiting"] == 0
+    assert answer["months"]["made_until"]
+
+
+def operate_operations(world: World, sample: Json) -> None:
+    with world.running("operate") as emulator:
+        world.store.get("DeadLetterQueue").send('{"version": 1}')
+        status, body = answer_of(emulator.invoke(sample))
+    check(sample["routeKey"], status, body)
+    # There is no `insights` in this world.
+    assert (status, body["dead_letters"]["waiting"], body["unavailable"]) == (200, 1, ["database"])
+
+
+def operate_post_replay(world: World, sample: Json) -> None:
+    with world.running("operate") as emulator:
+        world.store.get("DeadLetterQueue").send('{"version": 1}')
+        assert answer_of(emulator.invoke(sample)) == (200, {**REPLAYED, "replayed": 1})
 
 
 def recommend_put_preference(world: World, sample: Json) -> None:
@@ -238,6 +286,18 @@ def web(world: World, sample: Json) -> None:
     assert answer_of(world.answer("web", sample)) == (200, contract)
 
 
+def web_page(world: World, sample: Json) -> None:
+    answer = world.answer("web", sample)
+    page = gzip.decompress(base64.b64decode(answer["body"]))
+    assert page == (PROJECT / "functions/web/static/insights/index.html").read_bytes()
+    assert f"connect-src 'self' https: {world.endpoint}" in answer["headers"]["content-security-policy"]
+
+
+def web_page_config(world: World, sample: Json) -> None:
+    asked = {"issuer": world.issuer.url, "client_id": "", "scope": f"openid {READ} {ADMIN}"}
+    assert answer_of(world.answer("web", sample)) == (200, {**asked, "audience": "footfall"})
+
+
 def web_tracker(world: World, sample: Json) -> None:
     answer = world.answer("web", sample)
     assert (answer["statusCode"], answer["headers"]["content-encoding"]) == (200, "gzip")
@@ -248,6 +308,7 @@ def web_tracker(world: World, sample: Json) -> None:
 # By the sample's name; `empty_world` has a database without a table.
 ANSWERS: dict[str, tuple[Callable[[World, Json], None], str]] = {
     "analyze_all_shards": (analyze, "world"),
+    "analyze_counts": (analyze_counts, "world"),
     "analyze_journeys": (analyze_journeys, "world"),
     "analyze_schedule": (analyze, "world"),
     "analyze_content": (analyze_content, "world"),
@@ -260,12 +321,19 @@ ANSWERS: dict[str, tuple[Callable[[World, Json], None], str]] = {
     "ingest_post_my_events": (ingest, "world"),
     "ingest_replay": (ingest_replay, "world"),
     "ingest_segment_batch": (ingest_segment, "world"),
+    "insights_activity": (insights, "world"),
+    "insights_funnel": (insights, "world"),
+    "insights_health": (insights_health, "world"),
+    "insights_live": (insights, "world"),
     "insights_recommendations": (insights_recommendations, "world"),
+    "insights_timeline": (insights_timeline, "world"),
     "maintain_create": (deploy, "empty_world"),
     "maintain_delete": (deploy, "empty_world"),
     "maintain_schedule": (maintain, "empty_world"),
     "maintain_update": (deploy, "empty_world"),
     "maintain_update_same_digest": (deploy, "empty_world"),
+    "operate_operations": (operate_operations, "world"),
+    "operate_post_replay": (operate_post_replay, "world"),
     "operate_replay_dead_letters": (operate_dead_letters, "world"),
     "operate_replay_quarantine": (operate_quarantine, "world"),
     "recommend_anonymous_feed": (recommend_anonymous_feed, "world"),
@@ -275,6 +343,9 @@ ANSWERS: dict[str, tuple[Callable[[World, Json], None], str]] = {
     "session_batch": (session, "world"),
     "session_replay": (session_replay, "world"),
     "web_openapi": (web, "world"),
+    "web_page": (web_page, "world"),
+    "web_page_view": (web_page, "world"),
+    "web_page_config": (web_page_config, "world"),
     "web_tracker": (web_tracker, "world"),
     "web_tracker_by_any_name": (web_tracker, "world"),
 }

@@ -273,6 +273,9 @@ def test_either_server_key_reads_and_administers(
         ({"scp": ["openid", "footfall:read"]}, "openid footfall:read"),
         ({"scp": "footfall:read"}, "footfall:read"),
         ({"scope": "", "scp": ["footfall:admin"]}, ""),
+        # Of a Cognito user pool, whose users have groups.
+        ({"scope": "openid", "cognito:groups": ["staff", "footfall:read"]}, "openid staff footfall:read"),
+        ({"scp": ["openid"], "cognito:groups": []}, "openid"),
         ({}, ""),
     ],
 )

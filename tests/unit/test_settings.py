@@ -15,6 +15,7 @@ REQUIRED: list[tuple[str, Callable[[Settings], Any], str]] = [
     ("INGEST_FUNCTION", lambda settings: settings.ingest_function, "ingest"),
     ("SESSION_FUNCTION", lambda settings: settings.session_function, "session"),
     ("JWT_ISSUER", lambda settings: settings.jwt_issuer, "https://issuer.invalid"),
+    ("INSIGHTS_SCOPE", lambda settings: settings.insights_scope, "openid footfall:read"),
     ("JWT_AUDIENCE", lambda settings: settings.jwt_audience, "footfall"),
 ]
 

@@ -14,6 +14,7 @@ from typing import Any
 from footfall import ids
 from footfall.errors import BadRequestError, ForbiddenError, RequestError, UnavailableError
 from footfall.telemetry import logger
+from footfall.text import UNSTORABLE
 
 READ = "footfall:read"
 ADMIN = "footfall:admin"
@@ -75,6 +76,20 @@ class Request:
     def caller(self) -> Caller:
         said = self.event["requestContext"].get("authorizer", {}).get("lambda") or {}
         return Caller(said.get("sub") or None, frozenset(str(said.get("scope") or "").split()))
+
+    def user(self, scope_for_others: str) -> str:
+        """The UUID of the user whom the path names; others than oneself need a scope."""
+        named = self.path["user"]
+        if named == "me":
+            return self.caller.user_id
+        if ids.is_junk(named) or len(named) > ids.MAX_LENGTH:
+            raise BadRequestError(f"user: {named[:40]!r} is no id")
+        if UNSTORABLE.search(named):
+            raise BadRequestError(f"user: {named[:40]!r} holds a character that can't be stored")
+        user_id = ids.to_uuid("user", named)
+        if not self.caller.sub or user_id != self.caller.user_id:
+            self.caller.require(scope_for_others)
+        return user_id
 
     def limit(self, default: int, most: int) -> int:
         """The `limit` parameter, a whole number from 1 to `most`."""

@@ -61,6 +61,11 @@ class Settings:
         return self._required("SESSION_FUNCTION")
 
     @property
+    def insights_function(self) -> str:
+        """The function's name."""
+        return self._required("INSIGHTS_FUNCTION")
+
+    @property
     def browser_key_hashes(self) -> dict[str, frozenset[str]]:
         """SHA-256 hex digests of the keys that pages may use, each with its origins; none: every origin."""
         origins: dict[str, set[str]] = {}
@@ -81,6 +86,16 @@ class Settings:
     @property
     def jwt_audience(self) -> str:
         return self._required("JWT_AUDIENCE")
+
+    @property
+    def insights_client_id(self) -> str:
+        """The operators' page, as the issuer knows it; empty where it knows none."""
+        return self.environ.get("INSIGHTS_CLIENT_ID", "")
+
+    @property
+    def insights_scope(self) -> str:
+        """The scopes that the page asks the issuer for, by spaces."""
+        return self._required("INSIGHTS_SCOPE")
 
     @property
     def retention_months(self) -> int:
