@@ -194,6 +194,7 @@ def sign_in(context: BrowserContext, page: Page, address: str, scope: str = OPER
 
 def settled(page: Page) -> None:
     """Everything that the view asked for is shown."""
+    expect(page.locator(".frame h1")).to_be_visible(timeout=PATIENCE)
     expect(page.locator(".waiting, .footfall-waiting, [aria-busy=true]")).to_have_count(0, timeout=PATIENCE)
 
 

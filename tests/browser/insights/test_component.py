@@ -152,9 +152,11 @@ def test_nobody_sees_somebody_else_by_it(page: Page, shown: Shop) -> None:
 def test_its_style_leaves_the_page_around_it_alone(page: Page, shown: Shop) -> None:
     page.goto(shown.url)
     expect(page.locator(".footfall-badge")).to_be_visible()
-    styled = (
-        "getComputedStyle(document.querySelector('#own')).cssText + getComputedStyle(document.body).cssText"
-    )
+    styled = """() => {
+      const style = getComputedStyle(document.querySelector("#own"));
+      return [...style].map((name) => `${name}: ${style.getPropertyValue(name)}`);
+    }"""
     before = page.evaluate(styled)
     page.evaluate("document.querySelector('style').remove()")
+    assert page.locator("style").count() == 0
     assert page.evaluate(styled) == before

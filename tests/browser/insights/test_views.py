@@ -73,6 +73,7 @@ def test_a_view_is_whole_and_accessible(
     address = VIEWS[view].format(person=filled.person)
     with looking(address) as page:
         settled(page)
+        expect(page).to_have_title(f"{page.locator('h1').inner_text()} · Footfall")
         page.screenshot(path=shots / f"{view}.png")
         if view == "person":
             open_first_session(page)
@@ -128,6 +129,21 @@ def test_it_is_used_by_keys_alone(filled: Filled, looking: Open) -> None:
         assert chart.get_attribute("aria-valuenow") == "1"
         outline = "getComputedStyle(document.activeElement).outlineStyle"
         assert page.evaluate(outline) == "solid"
+
+
+def test_on_a_phone_the_page_stays_where_it_was_scrolled_to(filled: Filled, looking: Open) -> None:
+    with looking(f"people/{filled.person}", viewport=PHONE, has_touch=True, is_mobile=True) as page:
+        settled(page)
+        session = page.locator(".session").nth(2)
+        session.scroll_into_view_if_needed()
+        before = page.evaluate("scrollY")
+        assert before > 500
+        session.tap()
+        expect(page.get_by_role("table", name="Events of the session")).to_be_visible()
+        page.wait_for_timeout(1500)
+        assert page.evaluate("scrollY") == before
+        page.goto(f"{filled.stack.url}/insights/health")
+        expect(page.locator("nav [aria-current]")).to_be_in_viewport()
 
 
 def test_what_is_empty_says_what_to_do(filled: Filled, looking: Open) -> None:

@@ -19,6 +19,7 @@ from tests.browser.insights import counted
 from tests.browser.insights.conftest import (
     AGENTS,
     DESKTOP,
+    PATIENCE,
     ZONE,
     Database,
     Filled,
@@ -287,7 +288,8 @@ def test_an_operator_asks_for_a_feed_that_is_not_counted_as_shown(filled: Filled
     asked: list[str] = []
     with looking("live") as page:
         page.on("request", lambda one: asked.append(one.url) if "/feed?" in one.url else None)
-        page.goto(f"{filled.stack.url}/insights/people/{filled.person}")
+        with page.expect_response("**/feed?*"):
+            page.goto(f"{filled.stack.url}/insights/people/{filled.person}")
         settled(page)
     assert len(asked) == 1
     assert "preview=true" in asked[0]
@@ -422,11 +424,12 @@ def test_what_was_given_up_or_refused_is_looked_at_and_sent_back(filled: Filled,
         expect(page.get_by_role("heading", name="Dead letters: 3")).to_be_visible()
         page.get_by_role("button", name="Send back…").click()
         dialog.get_by_role("button", name="Send back").click()
-        expect(page.get_by_text("3 replayed, 0 stayed.")).to_be_visible()
+        # What a look has hidden is found at a later step.
+        expect(page.get_by_text("3 replayed, 0 stayed.")).to_be_visible(timeout=PATIENCE)
         expect(page.get_by_role("heading", name="Dead letters: 0")).to_be_visible()
         page.get_by_role("button", name="Store again…").click()
         page.get_by_role("dialog", name="Store again?").get_by_role("button", name="Store again").click()
-        expect(page.get_by_text(re.compile(r"^0 replayed, \d+ stayed\."))).to_be_visible()
+        expect(page.get_by_text(re.compile(r"^0 replayed, \d+ stayed\."))).to_be_visible(timeout=PATIENCE)
 
 
 def test_a_part_that_cannot_be_asked_is_not_said_to_be_well(filled: Filled, looking: Open) -> None:

@@ -2,6 +2,7 @@ import { lazy, type ReactNode, Suspense, useEffect, useRef } from "react";
 import { Link, Redirect, Route, Router, Switch, useLocation } from "wouter";
 
 import { useAddress } from "./address/address.ts";
+import { Head } from "./parts/Head.tsx";
 import { Gate, useOperator } from "./session/Gate.tsx";
 import { ThemeSwitch } from "./theme/ThemeSwitch.tsx";
 import { Live } from "./views/live/Live.tsx";
@@ -38,7 +39,7 @@ export function App() {
                 <Redirect to="/live" replace />
               </Route>
               <Route>
-                <h1>There is no such view</h1>
+                <Head title="There is no such view" />
                 <p>
                   <Link href="/live">See what happens now</Link>, or choose a report.
                 </p>
@@ -55,14 +56,12 @@ function Frame({ children }: { children: ReactNode }) {
   const { name, signOut } = useOperator();
   const { shared } = useAddress();
   const [path] = useLocation();
-  const main = useRef<HTMLElement>(null);
+  const nav = useRef<HTMLElement>(null);
   useEffect(() => {
-    const title = main.current?.querySelector("h1")?.textContent;
-    document.title = title ? `${title} · Footfall` : "Footfall";
-    document
-      .querySelector(".frame nav [aria-current]")
-      ?.scrollIntoView({ block: "nearest", inline: "center" });
-  });
+    const here = nav.current?.querySelector<HTMLElement>("[aria-current]");
+    // On a phone the views are a row that is wider than the screen.
+    if (here) nav.current?.scrollTo({ left: here.offsetLeft - nav.current.clientWidth / 2 });
+  }, [path]);
   const link = (to: string, text: string) => (
     <Link href={to + shared} aria-current={path === to || path.startsWith(`${to}/`) ? "page" : undefined}>
       {text}
@@ -78,7 +77,7 @@ function Frame({ children }: { children: ReactNode }) {
           <img src={new URL("./icon.svg", import.meta.url).href} alt="" width="28" height="28" />
           Footfall
         </Link>
-        <nav aria-label="Views">
+        <nav ref={nav} aria-label="Views">
           {link("/live", "Live")}
           {link("/people", "People")}
           <h2>Reports</h2>
@@ -98,7 +97,7 @@ function Frame({ children }: { children: ReactNode }) {
           </button>
         </div>
       </header>
-      <main id="main" ref={main} tabIndex={-1}>
+      <main id="main" tabIndex={-1}>
         {children}
       </main>
     </div>

@@ -3,6 +3,7 @@ import type { ReactNode } from "react";
 import { FilterBar } from "../address/FilterBar.tsx";
 import type { Answer } from "../api/use-answer.ts";
 import { ago, day } from "./format.ts";
+import { Head } from "./Head.tsx";
 import { Shown } from "./Panel.tsx";
 
 /** What each report says of itself. */
@@ -24,10 +25,7 @@ interface Props<T extends Dated> {
 export function Report<T extends Dated>({ title, answer, filters = <FilterBar />, children }: Props<T>) {
   return (
     <>
-      <header className="head">
-        <h1>{title}</h1>
-        {answer.data && <p className="note">{daysOf(answer.data)}</p>}
-      </header>
+      <Head title={title}>{answer.data && <p className="note">{daysOf(answer.data)}</p>}</Head>
       {filters}
       <Shown answer={answer} what={title.toLowerCase()}>
         {(report) => <div className="panels">{children(report)}</div>}

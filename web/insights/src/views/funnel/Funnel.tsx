@@ -6,6 +6,7 @@ import { answerOf } from "../../api/client.ts";
 import type { components } from "../../api/schema.ts";
 import { useAnswer } from "../../api/use-answer.ts";
 import { count, duration, share } from "../../parts/format.ts";
+import { Head } from "../../parts/Head.tsx";
 import { Panel } from "../../parts/Panel.tsx";
 import { Report } from "../../parts/Report.tsx";
 import { Table } from "../../parts/Table.tsx";
@@ -25,9 +26,7 @@ export default function Funnel() {
     <Counted key={steps.join("\n")} steps={steps} />
   ) : (
     <>
-      <header className="head">
-        <h1>Funnel</h1>
-      </header>
+      <Head title="Funnel" />
       <FilterBar />
       <div className="panels">
         <Panel title="Which steps?" note={HINT} isWide>

@@ -6,6 +6,7 @@ import type { components } from "../../api/schema.ts";
 import { useAnswer } from "../../api/use-answer.ts";
 import { inWords } from "../../embed/words.ts";
 import { ago, count, day, duration, moment } from "../../parts/format.ts";
+import { Head } from "../../parts/Head.tsx";
 import { Figures, Panel, Shown } from "../../parts/Panel.tsx";
 import { Table } from "../../parts/Table.tsx";
 import { useOperator } from "../../session/Gate.tsx";
@@ -24,9 +25,7 @@ export default function Health() {
   const operations = useAnswer("operations", ask, isReplaying ? undefined : EVERY);
   return (
     <>
-      <header className="head">
-        <h1>Health</h1>
-      </header>
+      <Head title="Health" />
       <Shown answer={operations} what="health">
         {(found) => <Parts found={found} isReplaying={isReplaying} onReplaying={setIsReplaying} />}
       </Shown>

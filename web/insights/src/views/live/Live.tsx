@@ -6,6 +6,7 @@ import { answerOf } from "../../api/client.ts";
 import { useAnswer } from "../../api/use-answer.ts";
 import { inWords } from "../../embed/words.ts";
 import { clock, count, country } from "../../parts/format.ts";
+import { Head } from "../../parts/Head.tsx";
 import { Figures, Panel, Shown } from "../../parts/Panel.tsx";
 import { Table } from "../../parts/Table.tsx";
 import { useOperator } from "../../session/Gate.tsx";
@@ -24,14 +25,13 @@ export function Live() {
   const live = useAnswer("live", (signal) => answerOf(api.GET("/v1/analytics/live", { signal })), EVERY);
   return (
     <>
-      <header className="head">
-        <h1>Live</h1>
+      <Head title="Live">
         {live.data && (
           <p className={live.error ? "pulse stopped" : "pulse"}>
             as of {clock(live.data.now, ownZone(), true)}
           </p>
         )}
-      </header>
+      </Head>
       <Shown answer={live} what="live counts">
         {(data) => <Counts live={data} />}
       </Shown>

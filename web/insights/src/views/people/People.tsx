@@ -6,6 +6,7 @@ import { ownZone } from "../../address/days.ts";
 import { answerOf } from "../../api/client.ts";
 import { useAnswer } from "../../api/use-answer.ts";
 import { moment } from "../../parts/format.ts";
+import { Head } from "../../parts/Head.tsx";
 import { Panel, Shown } from "../../parts/Panel.tsx";
 import { Table } from "../../parts/Table.tsx";
 import { useOperator } from "../../session/Gate.tsx";
@@ -21,9 +22,7 @@ export default function People() {
   }
   return (
     <>
-      <header className="head">
-        <h1>People</h1>
-      </header>
+      <Head title="People" />
       <form className="search" role="search" onSubmit={onSubmit}>
         <input
           type="search"

@@ -6,6 +6,7 @@ import { useAnswer } from "../../api/use-answer.ts";
 import { useInsights } from "../../embed/hooks.ts";
 import { UserInsights } from "../../embed/UserInsights.tsx";
 import { moment } from "../../parts/format.ts";
+import { Head } from "../../parts/Head.tsx";
 import { Panel, Shown } from "../../parts/Panel.tsx";
 import { useOperator } from "../../session/Gate.tsx";
 import { ActiveHours } from "./ActiveHours.tsx";
@@ -23,7 +24,7 @@ export default function Person({ user }: { user: string }) {
   const insights = useInsights({ ...connection, userId: user, every: EVERY });
   return (
     <>
-      <Head user={user} />
+      <PersonHead user={user} />
       <UserInsights {...connection} userId={user} every={EVERY} />
       <div className="panels">
         <div className="column">
@@ -47,7 +48,7 @@ export default function Person({ user }: { user: string }) {
   );
 }
 
-function Head({ user }: { user: string }) {
+function PersonHead({ user }: { user: string }) {
   const { api, name } = useOperator();
   const isSelf = user === "me";
   // Only a name is lacking where this fails.
@@ -58,11 +59,14 @@ function Head({ user }: { user: string }) {
   );
   const person = found.data?.users.find((one) => one.user_id === user);
   return (
-    <header className="head">
-      <p className="crumbs">
-        <Link href="/people">People</Link>
-      </p>
-      <h1>{isSelf ? `You (${name})` : (person?.name ?? person?.email ?? user)}</h1>
+    <Head
+      title={isSelf ? `You (${name})` : (person?.name ?? person?.email ?? user)}
+      before={
+        <p className="crumbs">
+          <Link href="/people">People</Link>
+        </p>
+      }
+    >
       <p className="note">
         <code>{user}</code>
         {person?.email && person.name && <> · {person.email}</>}
@@ -74,6 +78,6 @@ function Head({ user }: { user: string }) {
           </>
         )}
       </p>
-    </header>
+    </Head>
   );
 }
