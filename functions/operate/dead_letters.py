@@ -17,8 +17,8 @@ from footfall.errors import QueueUnavailableError
 STEP_SECONDS = 8.0
 # Of ten messages of 1 MiB, which a step must have sent when others may receive them again.
 HIDDEN_SECONDS = 60
-# A look: whoever replays meanwhile finds the messages again at its next step. A dead-letter queue has no
-# maxReceiveCount, so looking gives nothing up.
+# A look: whoever replays meanwhile waits for the messages. A dead-letter queue has no maxReceiveCount, so
+# looking gives nothing up.
 LOOK_SECONDS = 2
 WAITING, IN_FLIGHT = "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"
 
@@ -46,7 +46,8 @@ class DeadLetters:
         try:
             while self._clock() < latest:
                 messages = self._receive()
-                if not messages:
+                # What somebody looks at, or another replay has, comes again.
+                if not messages and not self.waiting():
                     return _step(sent, 0)
                 for message in messages:
                     self._move(message)
@@ -111,7 +112,7 @@ class DeadLetters:
 
     def _left(self) -> int:
         """About; at least one, as nobody has seen the end."""
-        return max(self._counts(self._url)[WAITING], 1)
+        return max(self.waiting(), 1)
 
 
 def _step(sent: int, left: int) -> dict[str, Any]:

@@ -102,6 +102,14 @@ def test_a_step_ends_in_time_and_the_next_goes_on(queues: Queues) -> None:
     assert set(queues.drained(queues.main)) == bodies
 
 
+def test_what_somebody_looks_at_is_waited_for(queues: Queues) -> None:
+    bodies = queues.give_up(3)
+    letters = DeadLetters(queues.dead, queues.main)
+    assert len(letters.look()) == 3
+    assert letters.send_back() == {**DONE, "replayed": 3}
+    assert set(queues.drained(queues.main)) == bodies
+
+
 def test_a_message_is_deleted_only_after_it_was_sent(queues: Queues) -> None:
     queues.give_up(3)
     queues.client.delete_queue(QueueUrl=queues.main)

@@ -106,6 +106,7 @@ def site(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
         "QUEUE_URL": "http://127.0.0.1:9/000000000000/events",
         "INGEST_FUNCTION": "ingest",
         "SESSION_FUNCTION": "session",
+        "INSIGHTS_FUNCTION": "insights",
         **dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"), "test"),
     }
     rooms: dict[str, Callable[[Any], Any]] = {

@@ -14,6 +14,7 @@ REQUIRED: list[tuple[str, Callable[[Settings], Any], str]] = [
     ("DEAD_LETTER_QUEUE_URL", lambda settings: settings.dead_letter_queue_url, "https://sqs.invalid/1/dlq"),
     ("INGEST_FUNCTION", lambda settings: settings.ingest_function, "ingest"),
     ("SESSION_FUNCTION", lambda settings: settings.session_function, "session"),
+    ("INSIGHTS_FUNCTION", lambda settings: settings.insights_function, "insights"),
     ("JWT_ISSUER", lambda settings: settings.jwt_issuer, "https://issuer.invalid"),
     ("INSIGHTS_SCOPE", lambda settings: settings.insights_scope, "openid footfall:read"),
     ("JWT_AUDIENCE", lambda settings: settings.jwt_audience, "footfall"),

@@ -13,10 +13,6 @@ interface Props {
   onRunning: (isRunning: boolean) => void;
 }
 
-// A message that somebody looks at is hidden for two seconds, in which a step doesn't find it.
-const HIDDEN = 2500;
-const TRIES = 3;
-
 const WORDS = {
   dead_letters: {
     verb: "Send back",
@@ -43,7 +39,6 @@ export function Replay({ what, waiting, isRunning, onRunning }: Props) {
     let replayed = 0;
     let stayed = 0;
     let after: string | null = null;
-    let tries = TRIES;
     try {
       for (let isFinished = false; !isFinished;) {
         const body: { replay: Props["what"]; after: string | null } = { replay: what, after };
@@ -51,10 +46,9 @@ export function Replay({ what, waiting, isRunning, onRunning }: Props) {
         replayed += step.replayed;
         stayed += Object.values(step.stayed).reduce((sum, events) => sum + events, 0);
         after = step.after;
-        isFinished = step.finished && (replayed + stayed >= waiting || --tries === 0);
-        const rest = isFinished ? "." : `, ${count(Math.max(step.left, waiting - replayed - stayed))} to go…`;
+        isFinished = step.finished;
+        const rest = isFinished ? "." : `, ${count(step.left)} to go…`;
         setProgress(`${count(replayed)} replayed, ${count(stayed)} stayed${rest}`);
-        if (step.finished && !isFinished) await new Promise((resolve) => setTimeout(resolve, HIDDEN));
       }
     } catch (error) {
       const reason = error instanceof Failure ? error.message : String(error);
