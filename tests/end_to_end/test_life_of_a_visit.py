@@ -142,13 +142,15 @@ def test_what_is_learned_comes_back_as_a_feed(stack: LocalStack) -> None:
         stack.post("/2015-03-31/functions/AnalyzeFunction/invocations", {})
         # Others' content is there as well: of one type it is known what should come.
         feed = stack.get(f"/v1/users/me/feed?limit=3&content_type={kind}", token).body
-        return feed if feed["strategy"] == "personal" else None
+        reasons = {item["content_id"]: item["reason"] for item in feed["items"]}
+        # The rest may be there before others' likes are counted.
+        return feed if reasons.get(f"{kind}-1", "").startswith(("Rising in", "Because you viewed")) else None
 
     feed = eventually(personal)
     shown = {item["content_id"]: item for item in feed["items"]}
     assert f"{kind}-0" not in shown, "what the reader met is not shown again"
     assert {f"{kind}-1", f"{kind}-2", f"{kind}-3"} == set(shown)
-    assert shown[f"{kind}-1"]["reason"].startswith(("Rising in", "Because you viewed"))
+    assert feed["strategy"] == "personal"
     assert shown[f"{kind}-1"]["title"] == "Title 1"
     assert shown[f"{kind}-3"]["strategy"] == "newest_in_preferred"
     assert feed["reasoning"] == "From what you viewed and like"

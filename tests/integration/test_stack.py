@@ -28,6 +28,7 @@ from tests.samples import load
 TEMPLATE = """
 Parameters:
   JwtIssuer: {Type: String}
+  InsightsClientId: {Type: String}
   BrowserKeyHashes: {Type: CommaDelimitedList}
   ServerKeyHashes: {Type: CommaDelimitedList}
   Word: {Type: String, Default: none}
