@@ -469,6 +469,14 @@ def test_what_the_database_knows_of_its_health(site: Site) -> None:
     assert months == [{"is_there": True, "is_not": True}]
 
 
+def test_an_event_that_is_dated_ahead_says_nothing_of_freshness(site: Site) -> None:
+    site.send(does("ada", NOW + 20 * 60 * MINUTE), at=NOW - 180 * MINUTE)
+    site.send(does("ada", NOW - MINUTE), at=NOW)
+    fresh = handler.lambda_handler({"look": "health"}, None)["freshness"]
+    assert NOW - datetime.fromisoformat(fresh["last_event_at"]) < MINUTE
+    assert NOW - 2 * MINUTE <= datetime.fromisoformat(fresh["last_live_count_at"]) <= NOW
+
+
 def test_a_database_that_is_away_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     handler._database.cache_clear()
     monkeypatch.setenv("DATABASE_URL", "postgresql://footfall@127.0.0.1:1/footfall")
