@@ -20,7 +20,7 @@ def _health(transaction: Transaction, now: datetime) -> dict[str, Any]:
     runs = [row["finished_at"] for row in tasks if row["finished_at"]]
     # The others' last run may be long ago where there was nothing to learn.
     lags = [row["lag_seconds"] for row in tasks if row["task"].startswith("users") and row["finished_at"]]
-    [fresh] = transaction.all("freshness")
+    [fresh] = transaction.all("freshness", now=now)
     made_until = fresh.pop("made_until")
     return {
         "quarantine": {

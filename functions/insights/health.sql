@@ -21,8 +21,9 @@ FROM analysis_state
 ORDER BY task;
 
 -- freshness --
--- When the latest event came in, the latest minute that is counted, and the day for which there is no month yet.
-SELECT (SELECT received_at FROM user_activities ORDER BY created_at DESC LIMIT 1) AS last_event_at,
-       (SELECT max(minute) FROM live_counts) AS last_live_count_at,
+-- When the latest event came in, the latest minute that is counted, and the day for which there is no month yet. Of what is
+-- dated ahead, nothing.
+SELECT (SELECT received_at FROM user_activities WHERE created_at <= %(now)s::timestamptz ORDER BY created_at DESC LIMIT 1) AS last_event_at,
+       (SELECT max(minute) FROM live_counts WHERE minute <= %(now)s::timestamptz) AS last_live_count_at,
        (SELECT (to_date(max(right(inhrelid::regclass::text, 7)), 'YYYY_MM') + interval '1 month')::date
         FROM pg_inherits WHERE inhparent = 'user_activities'::regclass) AS made_until;

@@ -3,10 +3,13 @@
 WITH found AS (
     SELECT id, 0 AS rank FROM profiles WHERE id = %(user_id)s::uuid
     UNION ALL
-    SELECT owner_id, 1
-    FROM traits
-    WHERE owner_is_user AND jsonb_typeof(value) IN ('string', 'number')
-      AND lower(left(value #>> '{}', 255)) = lower(%(search)s::text)
+    (
+        SELECT owner_id, 1
+        FROM traits
+        WHERE owner_is_user AND jsonb_typeof(value) IN ('string', 'number')
+          AND lower(left(value #>> '{}', 255)) = lower(%(search)s::text)
+        LIMIT 500
+    )
     UNION ALL
     (
         SELECT owner_id, 2

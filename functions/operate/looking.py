@@ -60,10 +60,11 @@ def operations(letters: DeadLetters, functions: Functions, now: datetime) -> Jso
 
 
 def _behind(queue: Json | None, freshness: Json, now: datetime) -> float | None:
-    """SQS tells a message's age to CloudWatch alone; but what waits came in after what is stored."""
+    """SQS tells a message's age to CloudWatch alone; but what waits came in after what is stored: at most."""
     if queue is not None and not any(queue.values()):
         return 0.0
-    if queue is None or freshness["last_event_at"] is None:
+    # What is only in flight is just being written, which says nothing of before.
+    if queue is None or not queue["waiting"] or freshness["last_event_at"] is None:
         return None
     return max((now - datetime.fromisoformat(freshness["last_event_at"])).total_seconds(), 0.0)
 

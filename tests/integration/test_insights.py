@@ -207,6 +207,7 @@ def test_what_was_seen_is_not_sent_again(site: Site, route: str) -> None:
     event["queryStringParameters"] = dict(NEEDED.get(route, []))
     first = handler.lambda_handler(event, None)
     if route == USERS:
+        assert first["headers"]["cache-control"] == "no-store"
         assert "etag" not in first["headers"]
         return
     seconds = 1 if route in (OVERVIEW, TIMELINE) else 60
@@ -344,6 +345,8 @@ def test_who_is_like_what_is_sought_comes_before_who_begins_so(site: Site) -> No
 def test_a_trait_is_looked_for_in_its_index(site: Site) -> None:
     plan = plan_of(site, "find_users", user_id=None, search="Ada", pattern="Ada%")
     assert plan.count("traits_by_value") >= 2, plan
+    # However many share it, and however many begin so; and the answer's own.
+    assert plan.count("Limit") == 3, plan
 
 
 def test_a_timeline_tells_sessions_with_their_events(site: Site) -> None:
@@ -467,6 +470,14 @@ def test_what_the_database_knows_of_its_health(site: Site) -> None:
         *(until, until),
     )
     assert months == [{"is_there": True, "is_not": True}]
+
+
+def test_an_event_that_is_dated_ahead_says_nothing_of_freshness(site: Site) -> None:
+    site.send(does("ada", NOW + 20 * 60 * MINUTE), at=NOW - 180 * MINUTE)
+    site.send(does("ada", NOW - MINUTE), at=NOW)
+    fresh = handler.lambda_handler({"look": "health"}, None)["freshness"]
+    assert NOW - datetime.fromisoformat(fresh["last_event_at"]) < MINUTE
+    assert NOW - 2 * MINUTE <= datetime.fromisoformat(fresh["last_live_count_at"]) <= NOW
 
 
 def test_a_database_that_is_away_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

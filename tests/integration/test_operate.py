@@ -304,6 +304,12 @@ def test_operations_are_told(queues: Queues, rooms: dict[str, Any]) -> None:
     assert (len(latest["event"]), "s3cret" in latest["event"]) == (MOST_LETTERS + 1, False)
 
 
+def test_of_what_is_just_being_written_no_age_is_known(queues: Queues, rooms: dict[str, Any]) -> None:
+    queues.client.send_message(QueueUrl=queues.main, MessageBody="is written")
+    queues.client.receive_message(QueueUrl=queues.main)
+    assert http(OPERATIONS)[1]["queue"] == {"waiting": 0, "in_flight": 1, "oldest_seconds": None}
+
+
 def test_a_look_at_dead_letters_leaves_them(queues: Queues, rooms: dict[str, Any]) -> None:
     token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl"
     server = Speaker("server")
