@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
 
 import boto3
 import psycopg
@@ -296,6 +297,17 @@ def test_an_operator_sees_a_feed_without_its_being_counted_as_shown(
     assert database.execute(shown, [ids.to_uuid("user", filled.person)]).fetchone() == before
 
 
+@pytest.mark.parametrize("user", ["ada@shop.example", "a/b", "50%40"])
+def test_whoever_has_signs_in_the_id_is_opened(user: str, filled: Filled, looking: Open) -> None:
+    sent = {"event_type": "page_view", "page_path": "/", "session_id": f"of {user}"}
+    send(filled.stack, [{**sent, "user_id": user}])
+    with looking(f"people?search={quote(user, safe='')}") as page:
+        with page.expect_request("**/timeline*") as asked:
+            page.get_by_role("table", name="People").get_by_role("link").click()
+        assert f"/v1/users/{quote(user, safe='')}/timeline" in asked.value.url
+        expect(page.locator(".session")).to_have_count(1)
+
+
 # Links ────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -326,6 +338,14 @@ def test_a_link_carries_the_whole_state_and_back_works(
         sign_in(context, other, link)
         settled(other)
         assert rows_of(other, "Sessions by day") == chosen
+
+
+def test_a_path_with_signs_is_asked_for_as_it_is(filled: Filled, looking: Open) -> None:
+    start = "page:/caf%C3%A9"
+    with looking("live") as page:
+        with page.expect_request("**/v1/analytics/paths*") as asked:
+            page.goto(f"{filled.stack.url}/insights/paths?start={quote(start, safe='')}")
+        assert parse_qs(urlsplit(asked.value.url).query)["start"] == [start]
 
 
 def test_an_open_session_is_in_the_link(filled: Filled, looking: Open, browser: Browser) -> None:

@@ -1,5 +1,6 @@
 import { lazy, type ReactNode, Suspense, useEffect, useRef } from "react";
 import { Link, Redirect, Route, Router, Switch, useLocation } from "wouter";
+import { usePathname } from "wouter/use-browser-location";
 
 import { useAddress } from "./address/address.ts";
 import { Head } from "./parts/Head.tsx";
@@ -30,7 +31,7 @@ export function App() {
             <Switch>
               <Route path="/live" component={Live} />
               <Route path="/people" component={People} />
-              <Route path="/people/:user">{({ user }) => <Person key={user} user={user} />}</Route>
+              <Route path="/people/:user" component={Named} />
               {Object.entries(reports).map(([name, report]) => (
                 <Route key={name} path={`/${name.toLowerCase()}`} component={report} />
               ))}
@@ -50,6 +51,21 @@ export function App() {
       </Gate>
     </Router>
   );
+}
+
+/** The person of the address, whose id may hold what the router leaves encoded: `@`, `/`, `%`. */
+function Named() {
+  const user = lastOf(usePathname());
+  return <Person key={user} user={user} />;
+}
+
+function lastOf(path: string): string {
+  const last = path.replace(/\/$/, "").split("/").at(-1) ?? "";
+  try {
+    return decodeURIComponent(last);
+  } catch {
+    return last;
+  }
 }
 
 function Frame({ children }: { children: ReactNode }) {

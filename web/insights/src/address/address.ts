@@ -1,5 +1,5 @@
 import { useMemo } from "react";
-import { useSearchParams } from "wouter";
+import { navigate, useSearch } from "wouter/use-browser-location";
 
 import { dayIn, daysBefore, ownZone } from "./days.ts";
 
@@ -24,12 +24,17 @@ export type Change = (changes: Record<string, string | string[] | undefined>) =>
 
 /** The address's search part: all that a view shows hangs on it, so that a link shows the same. */
 export function useAddress(): { said: URLSearchParams; change: Change; shared: string } {
-  const [said, setSaid] = useSearchParams();
+  // The browser's own: what wouter's says is decoded once already.
+  const search = useSearch();
   return useMemo(() => {
-    const change: Change = (changes) => setSaid((before) => changed(before, changes));
+    const said = new URLSearchParams(search);
+    const change: Change = (changes) => {
+      const after = changed(new URLSearchParams(location.search), changes);
+      navigate(location.pathname + (after.size ? `?${after}` : ""));
+    };
     const taken = new URLSearchParams([...said].filter(([name]) => SHARED.includes(name)));
     return { said, change, shared: taken.size ? `?${taken}` : "" };
-  }, [said, setSaid]);
+  }, [search]);
 }
 
 /** The filters of the address; what it doesn't say is 28 days in the zone of who looks. */
